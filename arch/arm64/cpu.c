@@ -1,0 +1,50 @@
+// SPDX-License-Identifier: ISC
+/*
+ * arm64/cpu.c - the guard word, cycle counter frequency, state saving, signal
+ * frames.
+ */
+#define _GNU_SOURCE
+#include <arch/cpu.h>
+
+#include <asm/hwcap.h>
+#include <sys/auxv.h>
+#include <ucontext.h>
+
+/*
+ * What the stack check compares with; 0 on threads the runtime does not know.
+ * Exported: every checked object refers to it by name.  Only assembly reads
+ * or writes it, see <asm/tls.h>.
+ */
+__public __thread uintptr_t __morestack_guard
+	__attribute__((tls_model("initial-exec")));
+
+bool arm64_has_sve;
+
+void cpu_init(void)
+{
+	arm64_has_sve = getauxval(AT_HWCAP) & HWCAP_SVE;
+}
+
+/* Any thread, any stack.  Firmware says it; nothing to measure or to cache. */
+u64 cpu_cycles_hz(void)
+{
+	u64 hz;
+
+	__asm__("mrs	%0, cntfrq_el0" : "=r" (hz));
+	return hz;
+}
+
+uintptr_t sigcontext_pc(const void *uc)
+{
+	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.pc;
+}
+
+uintptr_t sigcontext_sp(const void *uc)
+{
+	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.sp;
+}
+
+uintptr_t sigcontext_fp(const void *uc)
+{
+	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.regs[29];
+}

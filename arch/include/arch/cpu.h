@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * arch/cpu.h - small things a CPU can do.
+ *
+ *	void cpu_relax(void)		in a spin loop
+ *	u64 cpu_cycles(void)		monotonic on one CPU, not serialising
+ *	u64 cpu_cycles_hz(void)		its frequency; cached after the first call
+ *	void cpu_init(void)		once, before the first goroutine
+ *
+ * And of a signal frame:
+ *	sigcontext_{pc,sp,fp}(const void *ucontext)
+ */
+#ifndef ARCH_CPU_H
+#define ARCH_CPU_H
+
+#include <arch/compiler.h>
+
+#include <asm/cpu.h>
+
+u64 cpu_cycles_hz(void);
+void cpu_init(void);
+uintptr_t sigcontext_pc(const void *uc);
+uintptr_t sigcontext_sp(const void *uc);
+uintptr_t sigcontext_fp(const void *uc);
+
+#endif

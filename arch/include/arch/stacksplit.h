@@ -1,0 +1,29 @@
+/*
+ * arch/include/arch/stacksplit.h - what the stack check tells __morestack.
+ *
+ * stacksplit puts one number into the slow path of every check: the bytes
+ * the function needs below its entry stack pointer, rounded up to 16, with
+ * flags in the low four bits.  Usable from C and from assembly: #defines only.
+ */
+#ifndef ARCH_STACKSPLIT_H
+#define ARCH_STACKSPLIT_H
+
+/* Up to here sp itself is compared with the guard; a leaf has no check. */
+#define STACKSPLIT_SMALL	256
+
+/*
+ * The function may read stack-passed arguments more than 1 KiB above its
+ * entry sp, or takes the address of that area, or tail-calls another
+ * function, which inherits the area.
+ */
+#define STACKSPLIT_BIGARGS	1
+
+/* It allocates dynamically (VLA, alloca), see __morestack_setsp. */
+#define STACKSPLIT_DYNAMIC	2
+
+#define STACKSPLIT_FLAGS	15	/* mask: the rest is the frame */
+
+/* What a check asks for on top of the fixed frame if DYNAMIC. */
+#define STACKSPLIT_DYNAMIC_ROOM	65536
+
+#endif

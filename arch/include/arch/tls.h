@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * arch/tls.h - what a thread knows about itself, and the guard word.
+ *
+ * struct tls lives in thread-local storage in the initial-exec model.  It is
+ * only ever read through the inline functions below, which are asm volatile:
+ * a compiler may keep the address of a __thread variable in a register
+ * across a call, and after a goroutine moved to another thread that address
+ * is the wrong thread's.  Read it again after anything that may switch.
+ *
+ * Every CPU provides in <asm/tls.h>:
+ *	struct tls *tls_self(void)	this thread's block
+ *	struct g *getg(void)		tls_self()->g
+ *	uintptr_t guard_get(void)	the word the stack check compares with
+ *	void guard_set(uintptr_t v)
+ *	uintptr_t *guard_addr(void)	its address, for other threads
+ *	uintptr_t stack_pointer(void)
+ */
+#ifndef ARCH_TLS_H
+#define ARCH_TLS_H
+
+#include <arch/compiler.h>
+
+struct g;
+struct m;
+
+struct tls {
+	struct g *g;		/* what runs: a goroutine, g0, or NULL */
+	struct g *g0;		/* NULL on threads the runtime does not know */
+	uintptr_t g0_sp;	/* where system stack calls begin */
+	uintptr_t sig_lo;	/* gsignal */
+	uintptr_t sig_size;
+};
+
+extern __thread struct tls gort_tls
+	__attribute__((tls_model("initial-exec")));
+
+/* No stack pointer is below 0 and every one is below the poison. */
+#define GUARD_NONE	((uintptr_t)0)
+#define GUARD_POISON	(~(uintptr_t)0)
+
+#include <asm/tls.h>
+
+#endif

@@ -1,0 +1,34 @@
+// SPDX-License-Identifier: ISC
+/*
+ * x86_64/asm-offsets.c - structure offsets for assembly, never typed by hand.
+ */
+#include <arch/kbuild.h>
+#include "kernel/sched.h"
+
+_Static_assert(sizeof(struct switch_frame) == 64, "arch_mcall() pushes 64 bytes");
+_Static_assert(offsetof(struct switch_frame, fp) == 48, "see arch_mcall()");
+
+void asm_offsets(void);
+
+void asm_offsets(void)
+{
+	OFFSET(TLS_G, tls, g);
+	OFFSET(TLS_G0, tls, g0);
+	OFFSET(TLS_G0_SP, tls, g0_sp);
+	OFFSET(TLS_SIG_LO, tls, sig_lo);
+	OFFSET(TLS_SIG_SIZE, tls, sig_size);
+	BLANK();
+	OFFSET(G_CTX_SP, g, ctx.sp);
+	OFFSET(G_SEG, g, seg);
+	OFFSET(G_MORE_NEED, g, more_need);
+	OFFSET(G_MORE_SP, g, more_sp);
+	OFFSET(G_MORE_PC, g, more_pc);
+	OFFSET(G_MORE_FP, g, more_fp);
+	OFFSET(G_MORE_NEW, g, more_new);
+	OFFSET(G_MORE_SEG, g, more_seg);
+	BLANK();
+	OFFSET(SEG_LO, segment, lo);
+	OFFSET(SEG_TOP, segment, top);
+	OFFSET(SEG_GUARD, segment, guard);
+	OFFSET(SEG_NEXT, segment, next);
+}

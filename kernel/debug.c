@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: ISC
+/*
+ * kernel/debug.c - GORTDEBUG and GORTMAXPROCS.
+ */
+#include "kernel/debug.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/print.h"
+#include "mm/stack.h"
+
+#define MAXPROCS_LIMIT	1024
+
+static const struct debug defaults = {
+	.maxstack = STACK_MAX_DEFAULT,
+	.guardregions = 1,
+};
+
+struct debug debug = {
+	.maxstack = STACK_MAX_DEFAULT,
+	.guardregions = 1,
+};
+
+struct option {
+	const char *name;
+	const char *values;	/* for the error message */
+	int (*parse)(const char *value, struct debug *d);
+};
+
+/* Decimal digits, then optionally K, M or G.  0 or -EINVAL. */
+static int parse_size(const char *s, u64 *out)
+{
+	static const char units[] = "KMG";
+	const char *unit;
+	char *end;
+
+	if (*s < '0' || *s > '9')
+		return -EINVAL;
+	errno = 0;
+	*out = strtoull(s, &end, 10);
+	if (errno)
+		return -EINVAL;
+	if (!*end)
+		return 0;
+	unit = strchr(units, *end);
+	if (!unit || end[1] || __builtin_mul_overflow(*out,
+			(u64)1 << (10 * (unit - units + 1)), out))
+		return -EINVAL;
+	return 0;
+}
+
+static int parse_u32(const char *s, u32 *out, u64 max)
+{
+	u64 v;
+
+	if (parse_size(s, &v) || v > max)
+		return -EINVAL;
+	*out = (u32)v;
+	return 0;
+}
+
+static int opt_guardregions(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->guardregions, 1);
+}
+
+static int opt_maxguards(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->maxguards, UINT32_MAX);
+}
+
+static int opt_maxstack(const char *value, struct debug *d)
+{
+	u64 v;
+
+	if (parse_size(value, &v) || v < stack_class_size(0))
+		return -EINVAL;
+	d->maxstack = v;
+	return 0;
+}
+
+static int opt_maymorestack(const char *value, struct debug *d)
+{
+	if (!strcmp(value, "move"))
+		d->maymorestack = MAYMORESTACK_MOVE;
+	else if (!strcmp(value, "preempt"))
+		d->maymorestack = MAYMORESTACK_PREEMPT;
+	else if (!strcmp(value, "0"))
+		d->maymorestack = MAYMORESTACK_OFF;
+	else
+		return -EINVAL;
+	return 0;
+}
+
+static int opt_stackpoison(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->stackpoison, 1);
+}
+
+static const struct option options[] = {
+	{ "guardregions", "0 or 1", opt_guardregions },
+	{ "maxguards", "a number", opt_maxguards },
+	{ "maxstack", "bytes, at least a slot of the smallest class; K, M, G", opt_maxstack },
+	{ "maymorestack", "0, move or preempt", opt_maymorestack },
+	{ "stackpoison", "0 or 1", opt_stackpoison },
+};
+
+static const struct option *find_option(const char *name, size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		if (strlen(options[i].name) == len &&
+		    !memcmp(options[i].name, name, len))
+			return &options[i];
+	return NULL;
+}
+
+static __cold int unknown_option(const char *name)
+{
+	print("gort: GORTDEBUG: unknown setting \"%s\"; there are:", name);
+	for (size_t i = 0; i < ARRAY_SIZE(options); i++)
+		print(" %s", options[i].name);
+	print("\n");
+	return -EINVAL;
+}
+
+static int parse_one(char *item, struct debug *d)
+{
+	char *eq = strchr(item, '=');
+	const struct option *o;
+
+	if (eq)
+		*eq = '\0';
+	o = find_option(item, strlen(item));
+	if (!o)
+		return unknown_option(item);
+	if (eq && !o->parse(eq + 1, d))
+		return 0;
+	print("gort: GORTDEBUG: %s=%s: want %s\n", item, eq ? eq + 1 : "",
+	      o->values);
+	return -EINVAL;
+}
+
+/*
+ * debug_parse - read a list of name=value, separated by commas, into d.
+ * Returns 0, or -EINVAL after saying why on standard error.
+ */
+int debug_parse(const char *env, struct debug *d)
+{
+	char buf[512], *item, *save;
+
+	if (strlen(env) >= sizeof(buf)) {
+		print("gort: GORTDEBUG: longer than %d bytes\n",
+		      (int)sizeof(buf) - 1);
+		return -EINVAL;
+	}
+	strcpy(buf, env);
+	for (item = strtok_r(buf, ",", &save); item;
+	     item = strtok_r(NULL, ",", &save)) {
+		int err = parse_one(item, d);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+/* Read the environment into debug.  0, or -EINVAL after saying why. */
+int debug_parse_env(void)
+{
+	const char *env = getenv("GORTDEBUG");
+	const char *procs = getenv("GORTMAXPROCS");
+	struct debug d = defaults;
+
+	if (env && debug_parse(env, &d))
+		return -EINVAL;
+	if (procs && *procs &&
+	    (parse_u32(procs, &d.maxprocs, MAXPROCS_LIMIT) || !d.maxprocs)) {
+		print("gort: GORTMAXPROCS=%s: want 1 to %d\n", procs,
+		      MAXPROCS_LIMIT);
+		return -EINVAL;
+	}
+	debug = d;
+	return 0;
+}

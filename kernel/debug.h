@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * kernel/debug.h - settings from the environment, read once at start.
+ *
+ * GORTDEBUG=name=value,...   an unknown name or a bad value is an error.
+ * GORTMAXPROCS=n
+ */
+#ifndef KERNEL_DEBUG_H
+#define KERNEL_DEBUG_H
+
+#include <arch/compiler.h>
+
+enum maymorestack {
+	MAYMORESTACK_OFF,
+	MAYMORESTACK_MOVE,	/* every check switches to a fresh slot */
+	MAYMORESTACK_PREEMPT,	/* every check yields */
+};
+
+struct debug {
+	u64 maxstack;		/* bytes of slots a goroutine may have */
+	u32 maxprocs;		/* 0: the CPUs of the affinity mask */
+	u32 maymorestack;
+	u32 stackpoison;
+	u32 guardregions;	/* 0: as if the kernel had none */
+	u32 maxguards;		/* mprotect()ed guards; 0: by max_map_count */
+};
+
+extern struct debug debug;
+
+int debug_parse_env(void);
+int debug_parse(const char *env, struct debug *d);
+
+#endif

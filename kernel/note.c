@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: ISC
+/*
+ * kernel/note.c - one-shot events for threads, and the futex calls.
+ */
+#define _GNU_SOURCE
+#include "kernel/lock.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+/*
+ * futex_wait - sleep while *addr == val, at most timeout_ns (< 0: for ever).
+ * Returns 0 on a wakeup, even a spurious one, or -EAGAIN, -EINTR, -ETIMEDOUT.
+ * Leaves errno alone.
+ */
+int futex_wait(_Atomic u32 *addr, u32 val, s64 timeout_ns)
+{
+	struct timespec ts = {
+		.tv_sec = timeout_ns / 1000000000,
+		.tv_nsec = timeout_ns % 1000000000,
+	};
+	int saved = errno, err = 0;
+
+	if (syscall(SYS_futex, addr, FUTEX_WAIT_PRIVATE, val,
+		    timeout_ns < 0 ? NULL : &ts, NULL, 0) < 0)
+		err = -errno;
+	errno = saved;
+	return err;
+}
+
+/* Wake up to count threads asleep on addr. */
+void futex_wake(_Atomic u32 *addr, u32 count)
+{
+	int saved = errno;
+
+	syscall(SYS_futex, addr, FUTEX_WAKE_PRIVATE, count, NULL, NULL, 0);
+	errno = saved;
+}
+
+void note_clear(struct note *n)
+{
+	atomic_store_explicit(&n->set, 0, memory_order_relaxed);
+}
+
+/* Acquire: what the waker wrote before note_wakeup() is seen. */
+void note_sleep(struct note *n)
+{
+	while (!atomic_load_explicit(&n->set, memory_order_acquire))
+		futex_wait(&n->set, 0, -1);
+}
+
+/* Release: pairs with note_sleep(). */
+void note_wakeup(struct note *n)
+{
+	atomic_store_explicit(&n->set, 1, memory_order_release);
+	futex_wake(&n->set, 1);
+}

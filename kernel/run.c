@@ -1,0 +1,94 @@
+// SPDX-License-Identifier: ISC
+/*
+ * kernel/run.c - the public calls about goroutines: checks, then proc.c.
+ */
+#include <gort/gort.h>
+
+#include <stdatomic.h>
+
+#include "kernel/sched.h"
+
+static _Atomic bool running;
+
+__public int gort_run(void (*fn)(void *), void *arg)
+{
+	int err;
+
+	if (!fn)
+		return -EINVAL;
+	if (atomic_exchange_explicit(&running, true, memory_order_acquire))
+		return -EBUSY;
+	err = debug_parse_env();
+	if (!err)
+		err = sched_run(fn, arg);
+	atomic_store_explicit(&running, false, memory_order_release);
+	return err;
+}
+
+__public int gort_go_copy(void (*fn)(void *), const void *arg, size_t n)
+{
+	if (!in_goroutine())
+		return -EPERM;
+	if (!fn || (n && !arg))
+		return -EINVAL;
+	if (n > GORT_GO_COPY_MAX)
+		return -E2BIG;
+	return sched_spawn(fn, (void *)arg, n,
+			   (uintptr_t)__builtin_return_address(0));
+}
+
+__public int gort_go(void (*fn)(void *), void *arg)
+{
+	if (!in_goroutine())
+		return -EPERM;
+	if (!fn)
+		return -EINVAL;
+	return sched_spawn(fn, arg, 0, (uintptr_t)__builtin_return_address(0));
+}
+
+static void need_goroutine(const char *name)
+{
+	if (unlikely(!in_goroutine()))
+		fatal("%s called outside a goroutine", name);
+}
+
+__public void gort_yield(void)
+{
+	need_goroutine("gort_yield");
+	sched_yield_g();
+}
+
+__public __noreturn void gort_exit(void)
+{
+	need_goroutine("gort_exit");
+	goroutine_exit();
+}
+
+__public int gort_systemstack_call(void (*fn)(void *), void *arg)
+{
+	struct g *gp = getg();
+
+	if (!gp)
+		return -EPERM;
+	if (!fn)
+		return -EINVAL;
+	systemstack(fn, arg);
+	return 0;
+}
+
+__public uint64_t gort_goid(void)
+{
+	return in_goroutine() ? getg()->id : 0;
+}
+
+__public void gort_read_stats(struct gort_stats *st)
+{
+	sched_read_stats(st);
+}
+
+/* The C library's own, asked anew each time. */
+#undef errno
+__public int *gort_errno_location(void)
+{
+	return __errno_location();
+}

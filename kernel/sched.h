@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * kernel/sched.h - goroutines (G), threads (M), scheduling contexts (P).
+ */
+#ifndef KERNEL_SCHED_H
+#define KERNEL_SCHED_H
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+
+#include <arch/compiler.h>
+#include <arch/context.h>
+#include <arch/tls.h>
+#include "kernel/debug.h"
+#include "kernel/lock.h"
+#include "kernel/panic.h"
+#include "mm/stack.h"
+
+/*
+ * Who owns a goroutine's stack, who may change the status:
+ *
+ * G_IDLE	the slot's owner (free list, P cache, creator)
+ * G_RUNNABLE	on a run queue; the M that takes it off
+ * G_RUNNING	the M g->m, nobody else
+ * G_WAITING	parked; owned by whoever holds it in a wait queue and will
+ *		call sched_ready()
+ * G_DEAD	exited; the P whose cache it is in
+ *
+ * 0 is what a slot given back to the kernel reads.
+ */
+enum g_status {
+	G_IDLE,
+	G_RUNNABLE,
+	G_RUNNING,
+	G_WAITING,
+	G_DEAD,
+};
+
+enum wait_reason {
+	WAIT_NONE,
+	WAIT_CHAN_SEND,
+	WAIT_CHAN_RECV,
+	WAIT_WAITGROUP,
+	NR_WAIT_REASONS
+};
+
+struct g {
+	/* Hot: touched by every switch. */
+	struct context ctx;	/* where to go on, when off the CPU */
+	struct segment *seg;	/* segment it runs on */
+	struct m *m;		/* G_RUNNING: its M */
+	struct g *link;		/* run queue, free list, or wait queue */
+	_Atomic u32 status;
+	int saved_errno;	/* errno while off the CPU */
+	u64 id;
+
+	/* Between __morestack and newstack(): the goroutine itself. */
+	u64 more_need;		/* in: frame size and flags, or an address */
+	uintptr_t more_sp;	/* in: sp at entry of the function */
+	uintptr_t more_pc;	/* in: for tracebacks, in the function */
+	uintptr_t more_fp;	/* in: the frame record to go on from */
+	uintptr_t more_new;	/* out: sp on a new segment, or 0 */
+	struct segment *more_seg; /* out: segment that holds more_sp */
+
+	/* While G_WAITING. */
+	struct lock *wait_lock;	/* released once it is off its stack */
+	u32 wait_reason;
+
+	bool system;		/* g0, or stands for a thread */
+
+	void (*fn)(void *);	/* for tracebacks */
+	u64 parent;		/* goroutine that started it */
+	uintptr_t created_pc;
+
+	void *tsan_fiber;
+	struct segment seg0;	/* last: at the very top of the slot */
+};
+
+/* Usable top of the first segment: everything below struct g. */
+_Static_assert(sizeof(struct g) % 16 == 0, "struct g keeps sp aligned");
+
+struct m {
+	/* Owned by the thread itself. */
+	struct g *g0;
+	struct g *curg;
+	struct p *p;
+	u32 locks;		/* > 0: not preemptible */
+	bool spinning;
+	u64 rand;
+	int *errno_addr;
+	struct g thread_g;	/* what the thread did before it joined */
+	struct g g0_storage;
+	void *gsignal;
+	size_t gsignal_size;
+	stack_t old_sigstack;
+#ifdef GORT_DEBUG
+	struct lock *held[8];
+	u32 nheld;
+#endif
+
+	u32 id;
+	pthread_t thread;
+	sigset_t sigmask;	/* to begin with */
+	bool started;		/* pthread_join() it */
+	uintptr_t *guard_addr;	/* its guard word, for other threads */
+
+	/* Set by whoever wakes it, before the note. */
+	struct p *nextp;
+	bool next_spinning;
+	struct note park;
+
+	/* sched.lock */
+	struct m *idle_link;
+	struct m *all_link;
+	bool gone;		/* left the scheduler for good */
+};
+
+#define RUNQ_SIZE	256u
+
+struct p {
+	/* Shared with thieves. */
+	_Atomic u32 runq_head;	/* advanced by CAS */
+	_Atomic u32 runq_tail __attribute__((aligned(64)));
+	_Atomic(struct g *) runnext;
+	_Atomic(struct g *) runq[RUNQ_SIZE];
+
+	/* Owned by the M that runs this P. */
+	u32 id __attribute__((aligned(64)));
+	struct m *m;
+	u32 tick;		/* one per goroutine switched to */
+	u32 nextrun;		/* times in a row that runnext was taken */
+	u64 goid_next, goid_end;
+	struct stack_cache stacks;
+
+	/* Written by the owner, read by anyone: relaxed. */
+	_Atomic u64 nspawned, nexited, nswitches, nsteals;
+
+	struct p *idle_link;	/* sched.lock */
+};
+
+struct gort_stats;
+
+struct gqueue {
+	struct g *head;
+	struct g *tail;
+};
+
+struct sched {
+	struct lock lock;	/* protects what follows */
+	struct gqueue runq;	/* goroutines of no P */
+	_Atomic u32 runq_size;	/* written under lock */
+	struct m *idle_ms;
+	u32 nidle_ms;
+	struct m *all_ms;
+	u32 nms;		/* ever started in this run */
+	u32 ngone_ms;
+	struct p *idle_ps;
+	_Atomic u32 nidle_ps;	/* written under lock */
+
+	_Atomic u32 nspinning;
+	_Atomic u64 goid;
+	_Atomic bool stopping;	/* main returned: everybody leaves */
+	u64 run;		/* how many runs there were before */
+
+	u32 nprocs;
+	struct p *ps;
+	u64 start_ns;
+};
+
+extern struct sched sched;
+
+static inline struct m *getm(void)
+{
+	return getg()->m;
+}
+
+/* No switch to another M until release: no yield at a stack check. */
+static inline struct m *acquirem(void)
+{
+	struct m *mp = getg()->m;
+
+	mp->locks++;
+	barrier();
+	return mp;
+}
+
+static inline void releasem(struct m *mp)
+{
+	barrier();
+	mp->locks--;
+}
+
+static inline void lock(struct lock *l)
+{
+	acquirem();
+	lock_raw(l);
+}
+
+static inline void unlock(struct lock *l)
+{
+	struct m *mp = getm();
+
+	unlock_raw(l);
+	releasem(mp);
+}
+
+/* Is the caller a goroutine on its own stack (not g0, not a signal)? */
+static inline bool in_goroutine(void)
+{
+	struct tls *t = tls_self();
+
+	return t->g != t->g0;
+}
+
+static inline void assert_systemstack(void)
+{
+#ifdef GORT_DEBUG
+	if (unlikely(in_goroutine()))
+		throw("not on the system stack");
+#endif
+}
+
+static inline void stat_inc(_Atomic u64 *c)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed)
+			      + 1, memory_order_relaxed);
+}
+
+static inline u32 g_status(const struct g *gp)
+{
+	return atomic_load_explicit(&gp->status, memory_order_acquire);
+}
+
+static inline struct g *segment_first_g(struct segment *seg)
+{
+	return container_of(seg, struct g, seg0);
+}
+
+/* proc.c */
+int sched_run(void (*fn)(void *), void *arg);
+int sched_spawn(void (*fn)(void *), void *arg, size_t copy, uintptr_t pc);
+void sched_ready(struct g *gp);
+void sched_park(struct lock *l, enum wait_reason why);
+void sched_yield_g(void);
+void sched_check_preempt(struct g *gp);
+void sched_read_stats(struct gort_stats *st);
+const char *wait_reason_name(u32 why);
+
+#endif

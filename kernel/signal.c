@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: ISC
+/*
+ * kernel/signal.c - faults.
+ *
+ * SIGSEGV and SIGBUS run on a signal stack of the thread.  A fault in the
+ * guard region of a stack is its overflow by code without checks: a fatal
+ * error.  Any other is reported as what it is, with the goroutine's frames,
+ * and then dealt with as if we were not there: by the handler the process
+ * had before, or by the default action, which kills with that signal.
+ */
+#define _GNU_SOURCE
+#include "kernel/signal.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <arch/cpu.h>
+#include "kernel/print.h"
+#include "kernel/sched.h"
+#include "kernel/traceback.h"
+#include "mm/vm.h"
+
+/* Beyond what the kernel wants for a frame: tracebacks. */
+#define SIGSTACK_EXTRA	((size_t)64 << 10)
+
+static const int fault_signals[] = { SIGSEGV, SIGBUS };
+static struct sigaction old_actions[ARRAY_SIZE(fault_signals)];
+
+static struct g *interrupted_g(void)
+{
+	struct g *gp = getg();
+
+	return gp && !gp->system ? gp : NULL;
+}
+
+static __noreturn void stack_guard_hit(const void *uc, uintptr_t addr,
+				       uintptr_t slot)
+{
+	struct g *gp = interrupted_g();
+
+	if (gp && stack_find_segment(gp, slot + STACK_LIMIT_OFFSET))
+		fatal_at(gp, sigcontext_pc(uc), sigcontext_fp(uc),
+			 "stack overflow in code without stack checks: goroutine %U, %U bytes of stack, access to its guard region at %x (see gort_systemstack_call)",
+			 gp->id, (u64)(gp->seg->depth + gp->seg->top -
+				       sigcontext_sp(uc)), (u64)addr);
+	print("fatal error: access to the guard region of a stack at %x\n",
+	      (u64)addr);
+	if (gp)
+		fatal_at(gp, sigcontext_pc(uc), sigcontext_fp(uc),
+			 "goroutine %U went there from another stack", gp->id);
+	fatal("overflow of the system stack");
+}
+
+static void report_fault(int sig, const siginfo_t *info, const void *uc)
+{
+	struct g *gp = interrupted_g();
+
+	print("%s: invalid memory access at %x, pc %x\n\n",
+	      sig == SIGSEGV ? "SIGSEGV" : "SIGBUS",
+	      (u64)(uintptr_t)info->si_addr, (u64)sigcontext_pc(uc));
+	if (gp)
+		traceback_g(gp, sigcontext_pc(uc), sigcontext_fp(uc));
+}
+
+static struct sigaction *old_action(int sig)
+{
+	return &old_actions[sig == fault_signals[0] ? 0 : 1];
+}
+
+/* As if we were not there. */
+static void pass_on(int sig, siginfo_t *info, void *uc)
+{
+	struct sigaction *old = old_action(sig);
+
+	if (old->sa_flags & SA_SIGINFO) {
+		old->sa_sigaction(sig, info, uc);
+	} else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
+		old->sa_handler(sig);
+	} else {
+		/* Comes again when the handler returns, or now if sent. */
+		signal(sig, SIG_DFL);
+		if (info->si_code <= 0)
+			raise(sig);
+	}
+}
+
+static void on_fault(int sig, siginfo_t *info, void *uc)
+{
+	uintptr_t addr = (uintptr_t)info->si_addr, guard = guard_get(), slot;
+	int saved = errno;
+
+	/* No stack check below may leave this stack. */
+	guard_set(GUARD_NONE);
+	if (info->si_code > 0 && stack_classify(addr, &slot) == STACK_GUARD)
+		stack_guard_hit(uc, addr, slot);
+	if (old_action(sig)->sa_handler == SIG_DFL)
+		report_fault(sig, info, uc);
+	pass_on(sig, info, uc);
+	guard_set(guard);
+	errno = saved;
+}
+
+void signal_install(void)
+{
+	struct sigaction sa = {
+		.sa_sigaction = on_fault,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
+	};
+
+	sigemptyset(&sa.sa_mask);
+	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
+		sigaction(fault_signals[i], &sa, &old_actions[i]);
+}
+
+/* Only where our handlers still are: the user may have set his meanwhile. */
+void signal_restore(void)
+{
+	struct sigaction now;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
+		if (!sigaction(fault_signals[i], NULL, &now) &&
+		    now.sa_sigaction == on_fault)
+			sigaction(fault_signals[i], &old_actions[i], NULL);
+}
+
+int signal_thread_init(struct m *mp)
+{
+	long min = sysconf(_SC_MINSIGSTKSZ);
+	size_t size = SIGSTACK_EXTRA + (min > 0 ? (size_t)min : MINSIGSTKSZ);
+	stack_t ss = { 0 };
+
+	size = ALIGN_UP(size, PAGE_SIZE);
+	mp->gsignal = vm_alloc(size);
+	if (!mp->gsignal)
+		return -ENOMEM;
+	mp->gsignal_size = size;
+	ss.ss_sp = mp->gsignal;
+	ss.ss_size = size;
+	sigaltstack(&ss, &mp->old_sigstack);
+	return 0;
+}
+
+void signal_thread_exit(struct m *mp)
+{
+	sigaltstack(&mp->old_sigstack, NULL);
+	vm_free(mp->gsignal, mp->gsignal_size);
+	mp->gsignal = NULL;
+}

@@ -1,0 +1,86 @@
+/*
+ * kernel/symtab.h - from a pc to the name of its function.
+ *
+ * Context: any, signal handlers included: neither malloc, stdio nor the
+ * loader's lock; errno is kept; about 1 KiB of stack.
+ * Locking: none inside.  The caller holds one lock around each call of
+ * symtab_lookup() and symtab_refresh().  As a handler may interrupt the
+ * holder, a handler must only try that lock.
+ */
+#ifndef KERNEL_SYMTAB_H
+#define KERNEL_SYMTAB_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct symbol {
+	const char *name;	/* NUL-terminated, mapped for good; never NULL */
+	uintptr_t offset;	/* pc - start of function */
+	/*
+	 * Path of the ELF object as the kernel shows it, the main program's
+	 * too; "[vdso]" for the vdso; "" if pc is in no object.  Mapped for
+	 * good; never NULL.
+	 */
+	const char *object;
+};
+
+/*
+ * symtab_lookup - name the function that contains pc.
+ *
+ * Returns 0, or -ENOENT when nothing is known: then name is "?", offset 0,
+ * and object still names the object, if there is one.
+ *
+ * A return address may be the first byte of the next function (the call was
+ * to a function that does not return): pass it minus one.
+ */
+int symtab_lookup(uintptr_t pc, struct symbol *sym);
+
+/*
+ * symtab_refresh - forget which object is where.
+ *
+ * What dlopen() adds is found without it; what dlclose() removed may be
+ * reported until this is called.  Call it when a traceback begins.  Names
+ * and paths handed out stay valid, files are not read again.
+ */
+void symtab_refresh(void);
+
+/*
+ * The parser of one ELF file, for symtab.c and its test.
+ */
+struct symtab_entry {
+	uint64_t value;		/* link-time address */
+	uint64_t end;		/* one past the last byte */
+	uint32_t name;		/* offset into names */
+	uint32_t rank;		/* of equals the greatest wins */
+	uint32_t parent;	/* nearest entry before that ends after value */
+};
+
+struct symtab_image {
+	const unsigned char *base;
+	size_t size;
+	const char *names;	/* in base; ends in NUL */
+	struct symtab_entry *entries;	/* sorted; own mapping */
+	size_t entries_size;	/* of that mapping, in bytes */
+	uint32_t count;
+};
+
+/*
+ * symtab_image_init - index the ELF file of size bytes at base.
+ *
+ * Trusts nothing in it.  base needs no alignment and must outlive img.
+ * Returns 0, or -ENOENT (then img is empty, and valid for the calls below),
+ * or -ENOMEM (the same).
+ */
+int symtab_image_init(struct symtab_image *img, const void *base, size_t size);
+
+/*
+ * symtab_image_lookup - as symtab_lookup(), by offset in the file.
+ *
+ * Sets name and offset on success, else leaves *sym alone.
+ */
+int symtab_image_lookup(const struct symtab_image *img, uint64_t file_offset,
+			struct symbol *sym);
+
+void symtab_image_destroy(struct symtab_image *img);
+
+#endif /* KERNEL_SYMTAB_H */

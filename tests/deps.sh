@@ -1,0 +1,52 @@
+#!/bin/sh
+# SPDX-License-Identifier: ISC
+# tests/deps.sh - the Debian packages that building and testing needs
+#
+# Installs those that are missing if it may, else prints the one command that
+# does and fails.  Systems without dpkg look after themselves.
+set -eu
+
+command -v dpkg-query >/dev/null || exit 0
+
+native=$(dpkg --print-architecture)
+packages="gcc make libc6-dev clang libclang-rt-dev binutils pkg-config
+	libcmocka-dev:$native git util-linux mawk clang-format universal-ctags"
+
+case $(uname -m) in
+x86_64)
+	packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+		qemu-user libcmocka-dev:arm64 libc6:arm64"
+	foreign=arm64
+	;;
+*)
+	foreign=
+	;;
+esac
+
+missing=
+for p in $packages; do
+	status=$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) || :
+	test "$status" = installed || missing="$missing $p"
+done
+test -n "$missing" || exit 0
+
+add=
+if test -n "$foreign" && ! dpkg --print-foreign-architectures | grep -qx "$foreign"; then
+	add="dpkg --add-architecture $foreign && "
+fi
+install="${add}apt-get update && apt-get install -y --no-install-recommends$missing"
+
+if test "$(id -u)" -ne 0; then
+	echo "Packages are missing.  As root:" >&2
+	echo "    $install" >&2
+	exit 1
+fi
+echo "  APT    $missing"
+export DEBIAN_FRONTEND=noninteractive
+if ! sh -c "$install" >/tmp/gort-apt.$$ 2>&1; then
+	cat /tmp/gort-apt.$$ >&2
+	rm -f /tmp/gort-apt.$$
+	echo "Failed: $install" >&2
+	exit 1
+fi
+rm -f /tmp/gort-apt.$$
