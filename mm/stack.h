@@ -122,8 +122,8 @@ void segment_grow(struct segment *seg, uintptr_t sp);
 void segment_update_guard(struct segment *seg);
 
 /* Called by __morestack and __morestack_setsp by way of arch_mcall(). */
-__noreturn void newstack(struct g *gp);
-__noreturn void newstack_setsp(struct g *gp);
+void newstack(struct g *gp);
+void newstack_setsp(struct g *gp);
 
 /* Segment of gp's chain, spares included, that holds sp; or NULL. */
 struct segment *stack_find_segment(struct g *gp, uintptr_t sp);

@@ -30,6 +30,10 @@
  *
  * %rbp still points into the goroutine's stack while fn runs, so a debugger
  * walks from fn on g0 into the goroutine that called.
+ *
+ * fn is entered by a jump: a call that never returns would leave the CPU's
+ * stack of return addresses off by one, and every return of the goroutine
+ * that runs next would be mispredicted.
  */
 SYM_FUNC_START(arch_mcall)
 	pushq	%rbp
@@ -58,7 +62,11 @@ SYM_FUNC_START(arch_mcall)
 	movq	$0, %fs:0x70
 	movq	%rdx, %fs:TLS_G(%rcx)
 	movq	%fs:TLS_G0_SP(%rcx), %rsp	/* on g0's stack */
-	call	*%rax
+	leaq	mcall_return(%rip), %rcx
+	pushq	%rcx
+	jmp	*%rax				/* as if called from here */
+	nop
+mcall_return:
 	ud2
 SYM_FUNC_END(arch_mcall)
 

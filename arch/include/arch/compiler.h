@@ -10,10 +10,12 @@
  *		code must fit the red zone below the guard.
  * __systemstack  may run only on g0; the comment at the function names the
  *		lock or the switch that demands it.
- * __g0_noreturn  runs on g0 and leaves it by gogo(), never by return.
- *		ThreadSanitizer keeps a shadow call stack for g0 which such
- *		functions would fill up, so they stay uninstrumented and
- *		thin.
+ * __g0_noreturn  runs on g0 and leaves it by arch_gogo(), never by return.
+ *		It is not declared noreturn: such calls are no tail calls, and
+ *		every call without a return spoils the CPU's prediction of the
+ *		returns in the goroutine that runs next.  ThreadSanitizer
+ *		keeps a shadow call stack for g0 which such functions would
+ *		fill up, so they stay uninstrumented and thin.
  */
 #ifndef ARCH_COMPILER_H
 #define ARCH_COMPILER_H
@@ -63,7 +65,8 @@ typedef int64_t s64;
 #else
 #define __no_tsan
 #endif
-#define __g0_noreturn	__attribute__((noreturn, noinline)) __no_tsan
+#define __no_asan	__attribute__((no_sanitize("address")))
+#define __g0_noreturn	__attribute__((noinline)) __no_tsan __no_asan
 
 #define barrier()	__asm__ volatile("" ::: "memory")
 

@@ -28,9 +28,10 @@ void arch_mcall(void (*fn)(struct g *gp));
 
 /*
  * arch_gogo - leave this stack for good and resume gp on this thread.  Makes
- * gp the thread's current goroutine and its guard the thread's guard.
+ * gp the thread's current goroutine and its guard the thread's guard.  Never
+ * returns; call it last, so that the call becomes a jump.
  */
-__noreturn void arch_gogo(struct g *gp);
+void arch_gogo(struct g *gp);
 
 /*
  * systemstack - run fn(arg) on this M's g0 and come back.

@@ -1,0 +1,5 @@
+# expect: 4: .*\.macro without .endm
+	.file	"x.c"
+	.text
+	.macro	open
+	nop

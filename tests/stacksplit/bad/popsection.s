@@ -1,0 +1,4 @@
+# expect: 4: .*\.popsection without a .pushsection
+	.file	"x.c"
+	.text
+	.popsection
