@@ -32,7 +32,7 @@ static void die_begin(void)
 }
 
 /* The goroutine this thread runs or works for, or NULL. */
-static struct g *current_g(void)
+struct g *current_g(void)
 {
 	struct g *gp = getg();
 
@@ -41,15 +41,17 @@ static struct g *current_g(void)
 	return gp && !gp->system ? gp : NULL;
 }
 
+static inline __attribute__((always_inline)) void traceback_here(void)
+{
+	traceback_at(current_g(), (uintptr_t)__builtin_return_address(0) - 1,
+		     *(uintptr_t *)__builtin_frame_address(0));
+}
+
 __cold __noreturn void throw(const char *what)
 {
-	struct g *gp;
-
 	die_begin();
-	print("gort: internal error: %s\n", what);
-	gp = current_g();
-	print("\n");
-	traceback_here(gp);
+	print("gort: internal error: %s\n\n", what);
+	traceback_here();
 	_exit(EXIT_FATAL);
 }
 
@@ -69,7 +71,7 @@ __cold __noreturn void fatal(const char *fmt, ...)
 	say(fmt, ap);
 	va_end(ap);
 	print("\n");
-	traceback_here(current_g());
+	traceback_here();
 	_exit(EXIT_FATAL);
 }
 
@@ -80,7 +82,7 @@ __cold __noreturn void fatal_all(const char *fmt, ...)
 	va_start(ap, fmt);
 	say(fmt, ap);
 	va_end(ap);
-	traceback_others(NULL);
+	traceback_all();
 	_exit(EXIT_FATAL);
 }
 
@@ -93,7 +95,7 @@ __cold __noreturn void fatal_at(struct g *gp, uintptr_t pc, uintptr_t fp,
 	say(fmt, ap);
 	va_end(ap);
 	print("\n");
-	traceback_g(gp, pc, fp);
+	traceback_at(gp, pc, fp);
 	_exit(EXIT_FATAL);
 }
 

@@ -28,6 +28,8 @@ __cold __noreturn void fatal_all(const char *fmt, ...);
 __cold __noreturn void fatal_at(struct g *gp, uintptr_t pc, uintptr_t fp,
 				const char *fmt, ...);
 
+struct g *current_g(void);
+
 /* Called by systemstack() on a signal stack. */
 __cold __noreturn void systemstack_on_signal(void);
 

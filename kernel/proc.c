@@ -270,7 +270,8 @@ static void m_run(struct m *mp)
 	tg->seg0.lo = 0;
 	tg->seg0.top = stack_pointer();
 	mp->errno_addr = __errno_location();
-	mp->guard_addr = guard_addr();
+	atomic_store_explicit(&mp->guard_addr, guard_addr(),
+			      memory_order_relaxed);
 	t->g0 = mp->g0;
 	t->g0_sp = mp->g0->seg0.top;
 	t->sig_lo = (uintptr_t)mp->gsignal;
@@ -341,10 +342,12 @@ static __cold void m_start_failed(struct m *mp, struct p *pp, bool spinning)
 /* Run pp on a new thread.  nms counts it already. */
 static void __systemstack m_start_new(struct p *pp, u32 id, bool spinning)
 {
+	int saved = errno;
 	struct m *mp = m_new(id);
 
 	if (!mp) {
 		m_start_failed(NULL, pp, spinning);
+		errno = saved;
 		return;
 	}
 	mp->nextp = pp;
@@ -354,11 +357,13 @@ static void __systemstack m_start_new(struct p *pp, u32 id, bool spinning)
 	if (thread_create(mp)) {
 		unlock(&sched.lock);
 		m_start_failed(mp, pp, spinning);
+		errno = saved;
 		return;
 	}
 	mp->all_link = sched.all_ms;
 	sched.all_ms = mp;
 	unlock(&sched.lock);
+	errno = saved;
 }
 
 /*
@@ -378,8 +383,10 @@ static void __systemstack wake_p(void *arg)
 		pp = p_get_idle_locked();
 	if (pp) {
 		mp = m_get_idle_locked();
-		if (!mp)
-			id = sched.nms++;
+		if (!mp) {
+			sched.nms++;
+			id = ++sched.last_mid;
+		}
 	}
 	unlock(&sched.lock);
 	if (!pp) {
@@ -797,10 +804,13 @@ static u32 __systemstack stop_others(struct m *self)
 	u32 left;
 
 	lock(&sched.lock);
-	for (struct m *mp = sched.all_ms; mp; mp = mp->all_link)
-		if (mp != self && !mp->gone)
-			__atomic_store_n(mp->guard_addr, GUARD_POISON,
-					 __ATOMIC_RELAXED);
+	for (struct m *mp = sched.all_ms; mp; mp = mp->all_link) {
+		uintptr_t *guard = atomic_load_explicit(&mp->guard_addr,
+							memory_order_relaxed);
+
+		if (mp != self && !mp->gone && guard)
+			__atomic_store_n(guard, GUARD_POISON, __ATOMIC_RELAXED);
+	}
 	left = sched.nms - sched.ngone_ms - 1;
 	unlock(&sched.lock);
 	return left;

@@ -12,7 +12,7 @@ static _Atomic bool running;
 
 __public int gort_run(void (*fn)(void *), void *arg)
 {
-	int err;
+	int saved = *__errno_location(), err;
 
 	if (!fn)
 		return -EINVAL;
@@ -22,6 +22,7 @@ __public int gort_run(void (*fn)(void *), void *arg)
 	if (!err)
 		err = sched_run(fn, arg);
 	atomic_store_explicit(&running, false, memory_order_release);
+	*__errno_location() = saved;
 	return err;
 }
 
@@ -72,8 +73,7 @@ __public int gort_systemstack_call(void (*fn)(void *), void *arg)
 		return -EPERM;
 	if (!fn)
 		return -EINVAL;
-	systemstack(fn, arg);
-	return 0;
+	return systemstack(fn, arg);
 }
 
 __public uint64_t gort_goid(void)

@@ -103,7 +103,8 @@ struct m {
 	pthread_t thread;
 	sigset_t sigmask;	/* to begin with */
 	bool started;		/* pthread_join() it */
-	uintptr_t *guard_addr;	/* its guard word, for other threads */
+	_Atomic(uintptr_t *) guard_addr; /* its guard word, for others;
+				 * NULL until the thread runs */
 
 	/* Set by whoever wakes it, before the note. */
 	struct p *nextp;
@@ -153,7 +154,8 @@ struct sched {
 	struct m *idle_ms;
 	u32 nidle_ms;
 	struct m *all_ms;
-	u32 nms;		/* ever started in this run */
+	u32 nms;		/* started in this run */
+	u32 last_mid;		/* newest M's id */
 	u32 ngone_ms;
 	struct p *idle_ps;
 	_Atomic u32 nidle_ps;	/* written under lock */

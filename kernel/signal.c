@@ -28,40 +28,32 @@
 static const int fault_signals[] = { SIGSEGV, SIGBUS };
 static struct sigaction old_actions[ARRAY_SIZE(fault_signals)];
 
-static struct g *interrupted_g(void)
-{
-	struct g *gp = getg();
-
-	return gp && !gp->system ? gp : NULL;
-}
-
 static __noreturn void stack_guard_hit(const void *uc, uintptr_t addr,
 				       uintptr_t slot)
 {
-	struct g *gp = interrupted_g();
+	struct g *gp = current_g();
 
 	if (gp && stack_find_segment(gp, slot + STACK_LIMIT_OFFSET))
 		fatal_at(gp, sigcontext_pc(uc), sigcontext_fp(uc),
 			 "stack overflow in code without stack checks: goroutine %U, %U bytes of stack, access to its guard region at %x (see gort_systemstack_call)",
 			 gp->id, (u64)(gp->seg->depth + gp->seg->top -
 				       sigcontext_sp(uc)), (u64)addr);
-	print("fatal error: access to the guard region of a stack at %x\n",
-	      (u64)addr);
-	if (gp)
-		fatal_at(gp, sigcontext_pc(uc), sigcontext_fp(uc),
-			 "goroutine %U went there from another stack", gp->id);
-	fatal("overflow of the system stack");
+	fatal_at(gp, sigcontext_pc(uc), sigcontext_fp(uc),
+		 "%s: access to its guard region at %x",
+		 stack_is_g0(slot) ? "overflow of the system stack" :
+		 "overflow of a stack that is not this goroutine's",
+		 (u64)addr);
 }
 
 static void report_fault(int sig, const siginfo_t *info, const void *uc)
 {
-	struct g *gp = interrupted_g();
+	struct g *gp = current_g();
 
 	print("%s: invalid memory access at %x, pc %x\n\n",
 	      sig == SIGSEGV ? "SIGSEGV" : "SIGBUS",
 	      (u64)(uintptr_t)info->si_addr, (u64)sigcontext_pc(uc));
 	if (gp)
-		traceback_g(gp, sigcontext_pc(uc), sigcontext_fp(uc));
+		traceback_at(gp, sigcontext_pc(uc), sigcontext_fp(uc));
 }
 
 static struct sigaction *old_action(int sig)

@@ -3,10 +3,11 @@
  * kernel/traceback.c - print goroutines and their frames.
  *
  * Frames are found along frame pointers: each record is the caller's frame
- * pointer and the return address.  The walk crosses segments, because
- * __morestack's frame is such a record, and ends where a record is not
- * inside one of the goroutine's segments, at or above the last one on the
- * same segment.  So a damaged stack gives a short traceback, not a fault.
+ * pointer and the return address.  The walk crosses from a signal stack to
+ * what was interrupted, from g0 to the goroutine that called systemstack(),
+ * and between segments, since all of those leave such records.  It ends
+ * where a record is on none of these stacks, or not above the last one on
+ * the same.  So a damaged stack gives a short traceback, not a fault.
  *
  * Code without frame pointers (libc) hides its own frames, sometimes its
  * caller's.
@@ -26,9 +27,14 @@ struct record {
 	uintptr_t pc;
 };
 
+struct range {
+	uintptr_t lo;
+	uintptr_t hi;
+};
+
 struct walk {
-	struct g *gp;
-	struct segment *seg;	/* where the last record was */
+	struct g *gp;		/* whose stack; or NULL */
+	struct m *mp;		/* whose g0 and signal stack, too; or NULL */
 	uintptr_t fp;
 	uintptr_t pc;		/* 0: at the end */
 };
@@ -41,33 +47,49 @@ static const char *const status_names[] = {
 	[G_DEAD] = "dead",
 };
 
-static struct segment *segment_of(struct g *gp, uintptr_t addr)
+static bool in_range(const struct range *r, uintptr_t addr)
 {
-	struct segment *seg;
+	return addr >= r->lo && addr + sizeof(struct record) <= r->hi;
+}
 
-	for (seg = &gp->seg0; seg; seg = seg->next)
-		if (addr >= seg->lo + STACK_GUARD_SIZE &&
-		    addr + sizeof(struct record) <= segment_end(seg))
-			return seg;
-	return NULL;
+/* The stretch of stack that holds a record at addr; false if none does. */
+static bool find_range(const struct walk *w, uintptr_t addr, struct range *r)
+{
+	const struct segment *seg;
+
+	if (w->mp) {
+		*r = (struct range){ w->mp->g0->seg0.lo, w->mp->g0->seg0.top };
+		if (in_range(r, addr))
+			return true;
+		r->lo = (uintptr_t)w->mp->gsignal;
+		r->hi = r->lo + w->mp->gsignal_size;
+		if (in_range(r, addr))
+			return true;
+	}
+	for (seg = w->gp ? &w->gp->seg0 : NULL; seg; seg = seg->next) {
+		*r = (struct range){ seg->lo + STACK_GUARD_SIZE,
+				     segment_end(seg) };
+		if (in_range(r, addr))
+			return true;
+	}
+	return false;
 }
 
 static void walk_next(struct walk *w)
 {
-	struct segment *seg = w->fp % sizeof(uintptr_t) ? NULL :
-			      segment_of(w->gp, w->fp);
 	const struct record *r = (const struct record *)w->fp;
+	struct range range;
 
 	w->pc = 0;
-	if (!seg)
+	if (w->fp % sizeof(uintptr_t) || !find_range(w, w->fp, &range))
 		return;
-	w->pc = r->pc;
-	/* Within a segment callers lie higher; so the walk ends. */
-	if (r->fp <= w->fp && segment_of(w->gp, r->fp) == seg)
+	/* A return address belongs to the instruction before it. */
+	w->pc = r->pc ? r->pc - 1 : 0;
+	/* On one stretch callers lie higher; so the walk ends. */
+	if (r->fp <= w->fp && in_range(&range, r->fp))
 		w->fp = 0;
 	else
 		w->fp = r->fp;
-	w->seg = seg;
 }
 
 static u64 count_frames(struct walk w)
@@ -79,14 +101,12 @@ static u64 count_frames(struct walk w)
 	return n;
 }
 
-/* A return address belongs to the instruction before it. */
-static void print_frame(uintptr_t pc, bool exact)
+static void print_frame(uintptr_t pc)
 {
 	struct symbol sym;
 
-	symtab_lookup(exact ? pc : pc - 1, &sym);
-	print("\t%s+%x at %x\n", sym.name,
-	      (u64)(sym.offset + (exact ? 0 : 1)), (u64)pc);
+	symtab_lookup(pc, &sym);
+	print("\t%s+%x at %x\n", sym.name, (u64)sym.offset, (u64)pc);
 }
 
 static void print_frames(struct walk w)
@@ -97,7 +117,7 @@ static void print_frames(struct walk w)
 
 	for (u64 i = 0; w.pc; i++) {
 		if (i < FRAMES_TOP || i >= FRAMES_TOP + hide)
-			print_frame(w.pc, i == 0);
+			print_frame(w.pc);
 		else if (i == FRAMES_TOP)
 			print("\t... %U frames ...\n", hide);
 		walk_next(&w);
@@ -126,66 +146,50 @@ static void print_header(const struct g *gp)
 	print("goroutine %U [%s]:\n", gp->id, s);
 }
 
-void traceback_g(struct g *gp, uintptr_t pc, uintptr_t fp)
+static void traceback_walk(struct walk w)
 {
-	struct walk w = { .gp = gp, .pc = pc, .fp = fp };
-
-	if (!pc) {
-		w.pc = context_pc(&gp->ctx);
-		w.fp = context_fp(&gp->ctx);
-	}
 	symtab_refresh();
-	print_header(gp);
+	if (w.gp)
+		print_header(w.gp);
 	print_frames(w);
-	print_origin(gp);
+	if (w.gp)
+		print_origin(w.gp);
 }
 
-void traceback_others(const struct g *skip)
+void traceback_g(struct g *gp)
+{
+	traceback_walk((struct walk){
+		.gp = gp,
+		.pc = context_pc(&gp->ctx) - 1,
+		.fp = context_fp(&gp->ctx),
+	});
+}
+
+void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp)
+{
+	struct g *self = getg();
+
+	traceback_walk((struct walk){
+		.gp = gp,
+		.mp = self ? self->m : NULL,
+		.pc = pc,
+		.fp = fp,
+	});
+}
+
+void traceback_all(void)
 {
 	size_t cursor = 0;
 	struct g *gp;
 
 	while ((gp = stack_next_g(&cursor))) {
-		if (gp == skip)
-			continue;
 		print("\n");
 		if (g_status(gp) == G_RUNNING) {
 			print_header(gp);
 			print("\trunning on another thread\n");
 			print_origin(gp);
 		} else {
-			traceback_g(gp, 0, 0);
+			traceback_g(gp);
 		}
-	}
-}
-
-/*
- * The frames between here and the base of this stack: those on g0 have no
- * segment list, so g0's own bounds serve.
- */
-void traceback_here(struct g *gp)
-{
-	uintptr_t fp = (uintptr_t)__builtin_frame_address(0);
-	struct g *self = getg();
-
-	symtab_refresh();
-	if (gp)
-		print_header(gp);
-	while (self && self->system && segment_of(self, fp)) {
-		const struct record *r = (const struct record *)fp;
-
-		if (!r->pc)
-			return;
-		print_frame(r->pc, false);
-		if (r->fp <= fp && segment_of(self, r->fp))
-			return;
-		fp = r->fp;
-	}
-	if (gp) {
-		struct walk w = { .gp = gp, .fp = fp };
-
-		walk_next(&w);
-		print_frames(w);
-		print_origin(gp);
 	}
 }

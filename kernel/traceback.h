@@ -6,13 +6,16 @@
 
 struct g;
 
-/* Print one goroutine: header and frames.  pc 0: from its saved context. */
-void traceback_g(struct g *gp, uintptr_t pc, uintptr_t fp);
+/* Print a goroutine that is off the CPU: header and frames. */
+void traceback_g(struct g *gp);
 
-/* Print every goroutine but skip. */
-void traceback_others(const struct g *skip);
+/*
+ * Print what this thread does, from pc and frame pointer fp on, on gp's stack
+ * (NULL: none), g0 or the signal stack.
+ */
+void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp);
 
-/* Print the frames of the caller, at most what is on this stack. */
-void traceback_here(struct g *gp);
+/* Print every goroutine. */
+void traceback_all(void);
 
 #endif

@@ -510,6 +510,12 @@ enum stack_place stack_classify(uintptr_t addr, uintptr_t *slot)
 	return addr - *slot < guard ? STACK_GUARD : STACK_INSIDE;
 }
 
+/* Of an address in a slot: is it a thread's system stack? */
+bool stack_is_g0(uintptr_t addr)
+{
+	return addr - region.base < (uintptr_t)1 << region.span;
+}
+
 /* Addresses of our own choice, or a region the kernel chooses. */
 static int region_choose(void)
 {

@@ -117,6 +117,7 @@ enum stack_place {
 };
 
 enum stack_place stack_classify(uintptr_t addr, uintptr_t *slot);
+bool stack_is_g0(uintptr_t addr);
 
 void segment_grow(struct segment *seg, uintptr_t sp);
 void segment_update_guard(struct segment *seg);

@@ -8,18 +8,16 @@
 	.text
 
 /*
- *	void systemstack(void (*fn)(void *), void *arg);
+ *	int systemstack(void (*fn)(void *), void *arg);
  *
  * In:   %rdi fn, %rsi arg
+ * Out:  %eax 0
  * Keep: %rbx %rbp %r12-%r15
  * Kill: everything else
  *
- * The goroutine's stack while fn runs on g0:
- *	 +8  return address
- *	 +0  %rbp           <- %rbp
- *	 -8  %rbx
- *	-16  g
- *	-24  guard: put back as it was, poisoned or not
+ * g and the guard stay in registers meanwhile: through memory each would cost
+ * the next call two more trips through the store buffer.  The guard is put
+ * back as it was, poisoned or not.
  */
 SYM_FUNC_START(systemstack)
 	pushq	%rbp
@@ -29,28 +27,33 @@ SYM_FUNC_START(systemstack)
 	.cfi_def_cfa_register rbp
 	pushq	%rbx
 	.cfi_offset rbx, -24
+	pushq	%r12
+	.cfi_offset r12, -32
+	pushq	%r13
+	.cfi_offset r13, -40
 	movq	gort_tls@gottpoff(%rip), %rbx
+	movq	%rdi, %rax			/* fn */
 	movq	%rsp, %rcx
+	movq	%rsi, %rdi			/* arg */
 	subq	%fs:TLS_SIG_LO(%rbx), %rcx
 	cmpq	%fs:TLS_SIG_SIZE(%rbx), %rcx
 	jb	on_signal_stack
-	movq	%fs:TLS_G(%rbx), %rax		/* g */
+	movq	%fs:TLS_G(%rbx), %r12		/* g */
 	movq	%fs:TLS_G0(%rbx), %rdx		/* g0 */
-	cmpq	%rdx, %rax
+	cmpq	%rdx, %r12
 	je	on_g0
-	pushq	%rax
-	pushq	%fs:0x70
-	movq	%rdi, %rax			/* fn */
-	movq	%rsi, %rdi			/* arg */
+	movq	%fs:0x70, %r13			/* guard */
 	movq	$0, %fs:0x70
 	movq	%rdx, %fs:TLS_G(%rbx)
 	movq	%fs:TLS_G0_SP(%rbx), %rsp	/* on g0's stack */
 	call	*%rax
-	movq	-16(%rbp), %rax			/* g */
-	movq	-24(%rbp), %rcx			/* guard */
-	leaq	-8(%rbp), %rsp			/* on the goroutine's stack */
-	movq	%rax, %fs:TLS_G(%rbx)
-	movq	%rcx, %fs:0x70
+	leaq	-24(%rbp), %rsp			/* on the goroutine's stack */
+	movq	%r12, %fs:TLS_G(%rbx)
+	movq	%r13, %fs:0x70
+systemstack_done:
+	xorl	%eax, %eax
+	popq	%r13
+	popq	%r12
 	popq	%rbx
 	popq	%rbp
 	.cfi_remember_state
@@ -60,15 +63,9 @@ SYM_FUNC_START(systemstack)
 
 on_g0:
 	subq	$8, %rsp			/* keep it 16-aligned */
-	movq	%rdi, %rax
-	movq	%rsi, %rdi
 	call	*%rax
-	movq	-8(%rbp), %rbx
-	leave
-	.cfi_remember_state
-	.cfi_def_cfa rsp, 8
-	ret
-	.cfi_restore_state
+	addq	$8, %rsp
+	jmp	systemstack_done
 
 on_signal_stack:
 	subq	$8, %rsp

@@ -75,7 +75,7 @@ void gort_yield(void);
  * have ended, too, that is a deadlock.
  * Context: goroutine; anywhere else a fatal error.
  */
-__attribute__((noreturn)) void gort_exit(void);
+__attribute__((__noreturn__)) void gort_exit(void);
 
 /*
  * gort_systemstack_call - run fn(arg) on the thread's system stack (8 MiB),
@@ -193,7 +193,7 @@ struct gort_stats {
 	uint64_t wall_ns;		/* since gort_run() began */
 };
 
-/* Context: any. */
+/* Context: goroutine, or any thread while nothing runs. */
 void gort_read_stats(struct gort_stats *st);
 
 /*
@@ -209,7 +209,7 @@ int *gort_errno_location(void);
  * Puts no stack check into a function: for code that must run where there
  * is no room to switch.  It has 1 KiB.
  */
-#define gort_nosplit	__attribute__((noinline, section(".text.nosplit")))
+#define gort_nosplit	__attribute__((__noinline__, __section__(".text.nosplit")))
 
 #ifdef __cplusplus
 }

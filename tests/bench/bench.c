@@ -1,0 +1,842 @@
+// SPDX-License-Identifier: ISC
+/*
+ * tests/bench/bench.c - what goroutines, channels and stacks cost.
+ *
+ *	bench [-bench=REGEX] [-benchtime=0.2s|1000x] [-count=N] [-parked=N]
+ *
+ * Prints the format of Go's benchmarks; go/bench_test.go does the same work
+ * under the same names.  benchstat compares the two with -row .name: the
+ * suffix here is GORTMAXPROCS of the benchmark, Go's that of the machine.
+ *
+ * A benchmark runs n operations on the first goroutine of a gort_run() of
+ * its own.  n grows, as in Go, until they take -benchtime (1s).  After the
+ * clock has stopped it checks that the work was done; if not, it is fatal.
+ */
+#define _GNU_SOURCE
+#include <gort/gort.h>
+
+#include <fcntl.h>
+#include <inttypes.h>
+#include <regex.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#define never_inline	__attribute__((noinline))
+#define NSEC		UINT64_C(1000000000)
+#define N_MAX		NSEC	/* operations, as in Go */
+#define SPAWN_BATCH	100
+#define CHAN_CAP	128
+#define FRAME_PAD	208	/* makes descend()'s frame about 256 bytes */
+#define SEGMENT_APART	((uintptr_t)1 << 20)
+
+/* The compiler knows nothing about x any more. */
+#define hide(x)		__asm__ volatile("" : "+r"(x))
+/* Nor about the memory at p. */
+#define touch(p)	__asm__ volatile("" : : "r"(p) : "memory")
+
+#define times4(s)	s; s; s; s
+#define times16(s)	times4(times4(s))
+
+struct bench {
+	const char *name;
+	unsigned int procs;
+	void (*fn)(const struct bench *b, uint64_t n);
+	size_t depth;		/* bytes of stack, of those that grow it */
+};
+
+struct result {
+	uint64_t n;
+	uint64_t ns;
+};
+
+static struct {
+	uint64_t goal_ns;
+	uint64_t fixed_n;	/* -benchtime=1000x; else 0 */
+	unsigned int count;
+	unsigned int parked;
+	const char *pattern;
+} opt = { .goal_ns = NSEC, .count = 1, .parked = 1000000, .pattern = "." };
+
+static struct result result;	/* of the benchmark that runs */
+static uint64_t timer_from;
+
+/* Fits a goroutine's reserve, unlike stdio. */
+__attribute__((format(printf, 1, 2), noreturn))
+static void die(const char *fmt, ...)
+{
+	char buf[256] = "bench: ";
+	size_t len = strlen(buf);
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(buf + len, sizeof(buf) - len - 1, fmt, ap);
+	va_end(ap);
+	strcat(buf, "\n");
+	if (write(STDERR_FILENO, buf, strlen(buf)) < 0)
+		_exit(2);
+	_exit(1);
+}
+
+static void check_equal(const char *what, uint64_t got, uint64_t want)
+{
+	if (got != want)
+		die("%s: got %" PRIu64 ", want %" PRIu64, what, got, want);
+}
+
+static void check_ok(const char *what, int err)
+{
+	if (err)
+		die("%s: %s", what, strerror(-err));
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (uint64_t)ts.tv_sec * NSEC + (uint64_t)ts.tv_nsec;
+}
+
+static void timer_start(void)
+{
+	timer_from = now_ns();
+}
+
+static void timer_stop(void)
+{
+	result.ns = now_ns() - timer_from;
+}
+
+static void spawn(void (*fn)(void *), void *arg)
+{
+	check_ok("gort_go", gort_go(fn, arg));
+}
+
+static struct gort_chan *chan_new(size_t cap)
+{
+	struct gort_chan *c = gort_chan_new(sizeof(uint64_t), cap);
+
+	if (!c)
+		die("no memory for a channel");
+	return c;
+}
+
+/* ------------------------------------------------------------------------
+ * Systemstack: there and back
+ */
+
+static void empty(void *arg)
+{
+	touch(arg);
+}
+
+static void count_one(void *arg)
+{
+	++*(uint64_t *)arg;
+}
+
+static void bench_systemstack(const struct bench *b, uint64_t n)
+{
+	uint64_t ran = 0;
+	int err = 0;
+
+	(void)b;
+	timer_start();
+	for (uint64_t i = 0; i < n; i++)
+		err |= gort_systemstack_call(empty, NULL);
+	timer_stop();
+	check_ok("gort_systemstack_call", err);
+	gort_systemstack_call(count_one, &ran);
+	check_equal("functions run on the system stack", ran, 1);
+}
+
+/* ------------------------------------------------------------------------
+ * Yield: two goroutines take turns
+ */
+
+struct yielder {
+	uint64_t times;
+	uint64_t done;
+	struct gort_waitgroup wg;
+};
+
+static void yield_many(void *arg)
+{
+	struct yielder *y = arg;
+
+	for (; y->done < y->times; y->done++)
+		gort_yield();
+	gort_waitgroup_done(&y->wg);
+}
+
+static void bench_yield(const struct bench *b, uint64_t n)
+{
+	struct yielder other = { .times = n / 2 };
+	struct yielder self = { .times = n - n / 2 };
+	struct gort_stats before, after;
+
+	(void)b;
+	gort_waitgroup_add(&self.wg, 1);
+	gort_waitgroup_add(&other.wg, 1);
+	spawn(yield_many, &other);
+	gort_read_stats(&before);
+	timer_start();
+	yield_many(&self);
+	gort_waitgroup_wait(&other.wg);
+	timer_stop();
+	gort_read_stats(&after);
+	check_equal("yields", self.done + other.done, n);
+	if (after.switches - before.switches < n)
+		die("%" PRIu64 " yields, but %" PRIu64 " switches", n,
+		    after.switches - before.switches);
+}
+
+/* ------------------------------------------------------------------------
+ * Spawn: start, run, end
+ */
+
+static struct gort_waitgroup spawn_wg;
+static uint64_t spawn_ran;
+
+static void spawned(void *arg)
+{
+	(void)arg;
+	spawn_ran++;		/* one P: no two at a time */
+	gort_waitgroup_done(&spawn_wg);
+}
+
+static void bench_spawn(const struct bench *b, uint64_t n)
+{
+	(void)b;
+	spawn_ran = 0;
+	timer_start();
+	for (uint64_t left = n; left;) {
+		uint64_t batch = left < SPAWN_BATCH ? left : SPAWN_BATCH;
+
+		gort_waitgroup_add(&spawn_wg, (int64_t)batch);
+		for (uint64_t i = 0; i < batch; i++)
+			spawn(spawned, NULL);
+		gort_waitgroup_wait(&spawn_wg);
+		left -= batch;
+	}
+	timer_stop();
+	check_equal("goroutines that ran", spawn_ran, n);
+}
+
+/* ------------------------------------------------------------------------
+ * PingPong: a round trip over unbuffered channels
+ */
+
+struct pingpong {
+	struct gort_chan *ping;
+	struct gort_chan *pong;
+	struct gort_waitgroup wg;
+};
+
+static void echo(void *arg)
+{
+	struct pingpong *p = arg;
+	uint64_t v;
+
+	while (!gort_chan_recv(p->ping, &v)) {
+		v++;
+		gort_chan_send(p->pong, &v);
+	}
+	gort_waitgroup_done(&p->wg);
+}
+
+static void bench_pingpong(const struct bench *b, uint64_t n)
+{
+	struct pingpong p = { chan_new(0), chan_new(0), { { 0 } } };
+	uint64_t v = 0;
+
+	(void)b;
+	gort_waitgroup_add(&p.wg, 1);
+	spawn(echo, &p);
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		gort_chan_send(p.ping, &v);
+		gort_chan_recv(p.pong, &v);
+	}
+	timer_stop();
+	check_equal("round trips", v, n);
+	gort_chan_close(p.ping);
+	gort_waitgroup_wait(&p.wg);
+	gort_chan_free(p.ping);
+	gort_chan_free(p.pong);
+}
+
+/* ------------------------------------------------------------------------
+ * ChanBuffered: producer and consumer
+ */
+
+struct producer {
+	struct gort_chan *c;
+	uint64_t n;
+};
+
+static void produce(void *arg)
+{
+	struct producer *p = arg;
+
+	for (uint64_t i = 0; i < p->n; i++)
+		gort_chan_send(p->c, &i);
+	gort_chan_close(p->c);
+}
+
+static void bench_chan_buffered(const struct bench *b, uint64_t n)
+{
+	struct producer p = { chan_new(CHAN_CAP), n };
+	uint64_t v, got = 0, sum = 0;
+
+	(void)b;
+	timer_start();
+	spawn(produce, &p);
+	for (; !gort_chan_recv(p.c, &v); got++)
+		sum += v;
+	timer_stop();
+	check_equal("elements received", got, n);
+	check_equal("their sum", sum, n * (n - 1) / 2);
+	gort_chan_free(p.c);
+}
+
+/* ------------------------------------------------------------------------
+ * StackGrow: a new goroutine recurses to a depth in bytes
+ */
+
+static uintptr_t frame_at[2];	/* of the last two calls */
+
+static never_inline uint64_t descend(uint64_t depth)
+{
+	char pad[FRAME_PAD];
+	uint64_t below = 0;
+
+	touch(pad);
+	frame_at[depth & 1] = (uintptr_t)__builtin_frame_address(0);
+	if (depth > 1)
+		below = descend(depth - 1);
+	touch(pad);
+	return below + 1;
+}
+
+static size_t frame_size(void)
+{
+	size_t size;
+
+	descend(2);
+	size = frame_at[0] - frame_at[1];
+	if (size < FRAME_PAD || size > 2 * FRAME_PAD)
+		die("a frame of %zu bytes", size);
+	return size;
+}
+
+struct descent {
+	uint64_t depth;
+	uint64_t reached;
+	struct gort_waitgroup wg;
+};
+
+static void descend_all(void *arg)
+{
+	struct descent *d = arg;
+
+	d->reached += descend(d->depth);
+	gort_waitgroup_done(&d->wg);
+}
+
+static void bench_stack_grow(const struct bench *b, uint64_t n)
+{
+	struct descent d = { .depth = b->depth / frame_size() };
+
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		gort_waitgroup_add(&d.wg, 1);
+		spawn(descend_all, &d);
+		gort_waitgroup_wait(&d.wg);
+	}
+	timer_stop();
+	check_equal("calls", d.reached, n * d.depth);
+}
+
+/* ------------------------------------------------------------------------
+ * Call: a function with and without the check
+ */
+
+/* A leaf: has no check. */
+static never_inline __attribute__((aligned(64))) uint64_t leaf(uint64_t x)
+{
+	hide(x);
+	return x + 1;
+}
+
+static never_inline __attribute__((aligned(64))) uint64_t checked(uint64_t x)
+{
+	return leaf(x) + 1;
+}
+
+static gort_nosplit __attribute__((aligned(64))) uint64_t plain(uint64_t x)
+{
+	return leaf(x) + 1;
+}
+
+static void bench_call_checked(const struct bench *b, uint64_t n)
+{
+	uint64_t x = 0, i;
+
+	(void)b;
+	timer_start();
+	for (i = n; i >= 16; i -= 16) {
+		times16(x = checked(x));
+	}
+	while (i--)
+		x = checked(x);
+	timer_stop();
+	check_equal("sum", x, 2 * n);
+}
+
+static void bench_call_plain(const struct bench *b, uint64_t n)
+{
+	uint64_t x = 0, i;
+
+	(void)b;
+	timer_start();
+	for (i = n; i >= 16; i -= 16) {
+		times16(x = plain(x));
+	}
+	while (i--)
+		x = plain(x);
+	timer_stop();
+	check_equal("sum", x, 2 * n);
+}
+
+/* ------------------------------------------------------------------------
+ * Segment: a call that is the first on the next segment, every time
+ */
+
+struct seek {
+	bool boundary;
+	bool crossed;
+	uint64_t n, sum;
+	struct gort_stats before, after;	/* the loop */
+	struct gort_waitgroup wg;
+};
+
+static uintptr_t target_frame;
+
+static never_inline uint64_t target(uint64_t x)
+{
+	target_frame = (uintptr_t)__builtin_frame_address(0);
+	return leaf(x) + 1;
+}
+
+static bool target_is_apart(uintptr_t from)
+{
+	return (from > target_frame ? from - target_frame :
+		target_frame - from) > SEGMENT_APART;
+}
+
+/*
+ * Goes down in small steps until target(), called from this very frame, runs
+ * far away.  The next step would begin at the same stack pointer, so target()
+ * is the first to cross.
+ */
+static never_inline void seek(struct seek *s)
+{
+	uintptr_t here = (uintptr_t)__builtin_frame_address(0);
+	uint64_t x = 0, i;
+
+	target(0);
+	if (s->boundary && !target_is_apart(here)) {
+		seek(s);
+		touch(s);	/* no tail call */
+		return;
+	}
+	gort_read_stats(&s->before);
+	timer_start();
+	for (i = s->n; i >= 16; i -= 16) {
+		times16(x = target(x));
+	}
+	while (i--)
+		x = target(x);
+	timer_stop();
+	gort_read_stats(&s->after);
+	s->sum = x;
+	s->crossed = target_is_apart(here);
+}
+
+static void seek_all(void *arg)
+{
+	struct seek *s = arg;
+
+	seek(s);
+	gort_waitgroup_done(&s->wg);
+}
+
+static void bench_segment(uint64_t n, bool boundary)
+{
+	struct seek s = { .n = n, .boundary = boundary };
+	struct gort_stats start;
+
+	gort_read_stats(&start);
+	gort_waitgroup_add(&s.wg, 1);
+	spawn(seek_all, &s);
+	gort_waitgroup_wait(&s.wg);
+	check_equal("sum", s.sum, 2 * n);
+	check_equal("segments switched", s.crossed, boundary);
+	check_equal("grown by switch on the way",
+		    s.before.stack_grown_by_switch -
+		    start.stack_grown_by_switch, boundary);
+	check_equal("grown by switch in the loop",
+		    s.after.stack_grown_by_switch,
+		    s.before.stack_grown_by_switch);
+	check_equal("grown in place in the loop", s.after.stack_grown_in_place,
+		    s.before.stack_grown_in_place);
+	check_equal("slots after the loop", s.after.stack_slots,
+		    s.before.stack_slots);
+}
+
+static void bench_segment_boundary(const struct bench *b, uint64_t n)
+{
+	(void)b;
+	bench_segment(n, true);
+}
+
+static void bench_segment_plain(const struct bench *b, uint64_t n)
+{
+	(void)b;
+	bench_segment(n, false);
+}
+
+/* ------------------------------------------------------------------------
+ * Memory: goroutines that wait
+ */
+
+#define MEMORY_NAME	"BenchmarkMemoryParkedGoroutine"
+
+struct memory {
+	uint64_t bytes;		/* resident, with page tables */
+	unsigned int vmas;
+};
+
+struct parking {
+	struct gort_chan *gate;
+	uint64_t parked, gone;
+	struct gort_waitgroup wg;
+};
+
+static uint64_t status_bytes(const char *status, const char *field)
+{
+	const char *p = strstr(status, field);
+
+	if (!p)
+		die("/proc/self/status has no %s", field);
+	return strtoull(p + strlen(field), NULL, 10) * 1024;
+}
+
+static void read_file(const char *path, void (*fn)(const char *, void *),
+		      void *arg)
+{
+	char buf[4096];
+	ssize_t n;
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		die("cannot open %s", path);
+	while ((n = read(fd, buf, sizeof(buf) - 1)) > 0) {
+		buf[n] = '\0';
+		fn(buf, arg);
+	}
+	close(fd);
+}
+
+static void add_status(const char *text, void *arg)
+{
+	struct memory *m = arg;
+
+	m->bytes = status_bytes(text, "VmRSS:") + status_bytes(text, "VmPTE:");
+}
+
+static void add_lines(const char *text, void *arg)
+{
+	struct memory *m = arg;
+
+	while ((text = strchr(text, '\n'))) {
+		m->vmas++;
+		text++;
+	}
+}
+
+static void memory_read(void *arg)
+{
+	struct memory *m = arg;
+
+	m->vmas = 0;
+	read_file("/proc/self/status", add_status, m);
+	read_file("/proc/self/maps", add_lines, m);
+}
+
+static void park(void *arg)
+{
+	struct parking *p = arg;
+
+	p->parked++;
+	if (gort_chan_recv(p->gate, NULL) == -EPIPE)
+		p->gone++;
+	gort_waitgroup_done(&p->wg);
+}
+
+static void print_memory(const struct memory *before,
+			 const struct memory *after)
+{
+	printf(MEMORY_NAME "\t%8u\t%10.0f B/goroutine\t%10u VMAs\n", opt.parked,
+	       (double)(after->bytes - before->bytes) / opt.parked,
+	       after->vmas);
+	fflush(stdout);
+}
+
+static void park_many(void *arg)
+{
+	struct parking p = { .gate = chan_new(0) };
+	struct memory before, after;
+
+	(void)arg;
+	gort_systemstack_call(memory_read, &before);
+	gort_waitgroup_add(&p.wg, opt.parked);
+	for (unsigned int i = 0; i < opt.parked; i++)
+		spawn(park, &p);
+	while (p.parked < opt.parked)
+		gort_yield();
+	gort_systemstack_call(memory_read, &after);
+	gort_chan_close(p.gate);
+	gort_waitgroup_wait(&p.wg);
+	check_equal("goroutines woken", p.gone, opt.parked);
+	((struct memory *)arg)[0] = before;
+	((struct memory *)arg)[1] = after;
+}
+
+/* In a child, whose memory nothing else has been in. */
+static void run_memory(void)
+{
+	struct memory m[2];
+	int status;
+	pid_t pid;
+
+	fflush(stdout);
+	pid = fork();
+	if (pid < 0)
+		die("cannot fork");
+	if (!pid) {
+		setenv("GORTMAXPROCS", "1", 1);
+		check_ok("gort_run", gort_run(park_many, m));
+		print_memory(&m[0], &m[1]);
+		_exit(0);
+	}
+	if (waitpid(pid, &status, 0) != pid || status)
+		die(MEMORY_NAME " failed, status %#x", status);
+}
+
+/* ------------------------------------------------------------------------
+ * The harness
+ */
+
+static const struct bench benches[] = {
+	{ "BenchmarkSystemstack", 1, bench_systemstack, 0 },
+	{ "BenchmarkYield", 1, bench_yield, 0 },
+	{ "BenchmarkSpawn", 1, bench_spawn, 0 },
+	{ "BenchmarkPingPong1P", 1, bench_pingpong, 0 },
+	{ "BenchmarkPingPong2P", 2, bench_pingpong, 0 },
+	{ "BenchmarkChanBuffered1P", 1, bench_chan_buffered, 0 },
+	{ "BenchmarkStackGrow64K", 1, bench_stack_grow, (size_t)64 << 10 },
+	{ "BenchmarkStackGrow1M", 1, bench_stack_grow, (size_t)1 << 20 },
+	{ "BenchmarkCallChecked", 1, bench_call_checked, 0 },
+	{ "BenchmarkCallPlain", 1, bench_call_plain, 0 },
+	{ "BenchmarkSegmentBoundary", 1, bench_segment_boundary, 0 },
+	{ "BenchmarkSegmentPlain", 1, bench_segment_plain, 0 },
+};
+
+#define NR_BENCHES	(sizeof(benches) / sizeof(benches[0]))
+
+/* Go's rule: a fifth more than seems needed, but no leaps. */
+static uint64_t predict_n(uint64_t last)
+{
+	uint64_t ns = result.ns ? result.ns : 1;
+	uint64_t n = (uint64_t)((double)opt.goal_ns * (double)last /
+				(double)ns * 1.2);
+
+	if (n > 100 * last)
+		n = 100 * last;
+	if (n <= last)
+		n = last + 1;
+	return n < N_MAX ? n : N_MAX;
+}
+
+static void scale(void *arg)
+{
+	const struct bench *b = arg;
+
+	result.n = opt.fixed_n ? opt.fixed_n : 1;
+	b->fn(b, result.n);
+	while (!opt.fixed_n && result.ns < opt.goal_ns && result.n < N_MAX) {
+		result.n = predict_n(result.n);
+		b->fn(b, result.n);
+	}
+}
+
+/* Go's widths: the decimal points are in one column. */
+static void print_value(double v, const char *unit)
+{
+	static const double from[] = { 999.95, 99.995, 9.9995, 0.99995,
+				       0.099995, 0.0099995, 0.00099995 };
+	int digits = 0;
+
+	if (v != 0)
+		while (digits < 7 && v < from[digits])
+			digits++;
+	printf("\t%*.*f %s", digits ? 11 + digits : 10, digits, v, unit);
+}
+
+static int name_width(void)
+{
+	size_t max = 0;
+
+	for (size_t i = 0; i < NR_BENCHES; i++)
+		if (strlen(benches[i].name) > max)
+			max = strlen(benches[i].name);
+	return (int)max + 2;
+}
+
+static void run_bench(const struct bench *b)
+{
+	char procs[16], name[64];
+
+	snprintf(procs, sizeof(procs), "%u", b->procs);
+	snprintf(name, sizeof(name), "%s-%u", b->name, b->procs);
+	setenv("GORTMAXPROCS", procs, 1);
+	check_ok("gort_run", gort_run(scale, (void *)b));
+	printf("%-*s\t%8" PRIu64, name_width(), name, result.n);
+	print_value((double)result.ns / (double)result.n, "ns/op");
+	printf("\n");
+	fflush(stdout);
+}
+
+static void print_cpu(void)
+{
+	FILE *f = fopen("/proc/cpuinfo", "r");
+	char line[256], *colon;
+
+	while (f && fgets(line, sizeof(line), f)) {
+		colon = strchr(line, ':');
+		if (strncmp(line, "model name", 10) || !colon)
+			continue;
+		printf("cpu: %s", colon + 2);
+		break;
+	}
+	if (f)
+		fclose(f);
+}
+
+static void print_header(void)
+{
+	struct utsname u;
+	const char *arch = u.machine;
+
+	uname(&u);
+	if (!strcmp(arch, "x86_64"))
+		arch = "amd64";
+	else if (!strcmp(arch, "aarch64"))
+		arch = "arm64";
+	printf("goos: linux\ngoarch: %s\npkg: gort-bench\n", arch);
+	print_cpu();
+}
+
+static void parse_benchtime(const char *s)
+{
+	static const struct {
+		const char *unit;
+		double ns;
+	} units[] = { { "s", 1e9 }, { "ms", 1e6 }, { "us", 1e3 }, { "ns", 1 } };
+	char *end;
+	double v = strtod(s, &end);
+
+	if (end != s && v > 0 && v <= 1e9) {
+		if (!strcmp(end, "x") && v >= 1) {
+			opt.fixed_n = (uint64_t)v;
+			return;
+		}
+		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
+			if (strcmp(end, units[i].unit))
+				continue;
+			opt.goal_ns = (uint64_t)(v * units[i].ns);
+			return;
+		}
+	}
+	die("-benchtime=%s: want a time such as 0.2s or 100ms, or 1000x", s);
+}
+
+static unsigned int parse_count(const char *name, const char *s)
+{
+	char *end;
+	unsigned long v = strtoul(s, &end, 10);
+
+	if (end == s || *end || !v || v > 100000000)
+		die("%s%s: want a number from 1", name, s);
+	return (unsigned int)v;
+}
+
+/* The value, if arg is the option name ("-count="). */
+static const char *option(const char *arg, const char *name)
+{
+	size_t len = strlen(name);
+
+	return strncmp(arg, name, len) ? NULL : arg + len;
+}
+
+static void parse_args(char **argv)
+{
+	const char *v;
+
+	while (*++argv) {
+		if ((v = option(*argv, "-bench=")))
+			opt.pattern = v;
+		else if ((v = option(*argv, "-benchtime=")))
+			parse_benchtime(v);
+		else if ((v = option(*argv, "-count=")))
+			opt.count = parse_count("-count=", v);
+		else if ((v = option(*argv, "-parked=")))
+			opt.parked = parse_count("-parked=", v);
+		else
+			die("usage: bench [-bench=REGEX] [-benchtime=0.2s|1000x] [-count=N] [-parked=N]");
+	}
+}
+
+static bool wanted(const regex_t *re, const char *name)
+{
+	return !regexec(re, name, 0, NULL, 0);
+}
+
+int main(int argc, char **argv)
+{
+	regex_t re;
+
+	(void)argc;
+	parse_args(argv);
+	if (regcomp(&re, opt.pattern, REG_EXTENDED | REG_NOSUB))
+		die("-bench=%s: not a regular expression", opt.pattern);
+	print_header();
+	if (wanted(&re, MEMORY_NAME))
+		for (unsigned int k = 0; k < opt.count; k++)
+			run_memory();
+	for (size_t i = 0; i < NR_BENCHES; i++)
+		if (wanted(&re, benches[i].name))
+			for (unsigned int k = 0; k < opt.count; k++)
+				run_bench(&benches[i]);
+	printf("PASS\n");
+	return 0;
+}

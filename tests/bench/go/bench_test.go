@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: ISC
+
+// The work of ../bench.c in Go, under the same names.
+//
+//	go test -bench=. -ldflags=-checklinkname=0
+package bench
+
+import (
+	"bytes"
+	"fmt"
+	"os"
+	"os/exec"
+	"runtime"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"unsafe"
+)
+
+const (
+	spawnBatch = 100
+	chanCap    = 128
+	parked     = 1000000
+	memoryEnv  = "GORT_BENCH_MEMORY"
+)
+
+func checkEqual(b *testing.B, what string, got, want int) {
+	b.Helper()
+	if got != want {
+		b.Fatalf("%s: got %d, want %d", what, got, want)
+	}
+}
+
+// Systemstack: there and back.
+
+//go:noescape
+//go:linkname systemstack runtime.systemstack
+func systemstack(fn func())
+
+func BenchmarkSystemstack(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	ran := 0
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		systemstack(func() {})
+	}
+	b.StopTimer()
+	systemstack(func() { ran++ })
+	checkEqual(b, "functions run on the system stack", ran, 1)
+}
+
+// Yield: two goroutines take turns.
+
+type yielder struct {
+	times, done int
+	wg          sync.WaitGroup
+}
+
+func (y *yielder) yieldMany() {
+	for ; y.done < y.times; y.done++ {
+		runtime.Gosched()
+	}
+	y.wg.Done()
+}
+
+func BenchmarkYield(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	other := &yielder{times: b.N / 2}
+	self := &yielder{times: b.N - b.N/2}
+	self.wg.Add(1)
+	other.wg.Add(1)
+	go other.yieldMany()
+	b.ResetTimer()
+	self.yieldMany()
+	other.wg.Wait()
+	b.StopTimer()
+	checkEqual(b, "yields", self.done+other.done, b.N)
+}
+
+// Spawn: start, run, end.
+
+var (
+	spawnWg  sync.WaitGroup
+	spawnRan int
+)
+
+func spawned() {
+	spawnRan++ // one P: no two at a time
+	spawnWg.Done()
+}
+
+func BenchmarkSpawn(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	spawnRan = 0
+	b.ResetTimer()
+	for left := b.N; left > 0; {
+		batch := min(left, spawnBatch)
+		spawnWg.Add(batch)
+		for i := 0; i < batch; i++ {
+			go spawned()
+		}
+		spawnWg.Wait()
+		left -= batch
+	}
+	b.StopTimer()
+	checkEqual(b, "goroutines that ran", spawnRan, b.N)
+}
+
+// PingPong: a round trip over unbuffered channels.
+
+func pingPong(b *testing.B) {
+	ping, pong := make(chan int), make(chan int)
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		for v := range ping {
+			pong <- v + 1
+		}
+		wg.Done()
+	}()
+	v := 0
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		ping <- v
+		v = <-pong
+	}
+	b.StopTimer()
+	checkEqual(b, "round trips", v, b.N)
+	close(ping)
+	wg.Wait()
+}
+
+func BenchmarkPingPong1P(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	pingPong(b)
+}
+
+func BenchmarkPingPong2P(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	pingPong(b)
+}
+
+// ChanBuffered: producer and consumer.
+
+func BenchmarkChanBuffered1P(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c := make(chan int, chanCap)
+	got, sum := 0, 0
+	b.ResetTimer()
+	go func() {
+		for i := 0; i < b.N; i++ {
+			c <- i
+		}
+		close(c)
+	}()
+	for v := range c {
+		sum += v
+		got++
+	}
+	b.StopTimer()
+	checkEqual(b, "elements received", got, b.N)
+	checkEqual(b, "their sum", sum, b.N*(b.N-1)/2)
+}
+
+// StackGrow: a new goroutine recurses to a depth in bytes.
+//
+// What makes the frame large is room for the arguments of a call that never
+// comes.  An array would be zeroed, which C does not do.
+
+var (
+	never   bool
+	frameAt [2]uintptr // of the last two calls
+)
+
+//go:noinline
+func takeMany(pad [24]int) int {
+	return pad[0] + pad[len(pad)-1]
+}
+
+var many [24]int
+
+//go:noinline
+func descend(depth int) int {
+	below := 0
+	frameAt[depth&1] = uintptr(unsafe.Pointer(&below))
+	if never {
+		below = takeMany(many)
+	}
+	if depth > 1 {
+		below = descend(depth - 1)
+	}
+	return below + 1
+}
+
+// The first call may move the stack, the second finds it large enough.
+func frameSize(b *testing.B) int {
+	descend(10)
+	descend(2)
+	size := int(frameAt[0] - frameAt[1])
+	if size < 208 || size > 416 {
+		b.Fatalf("a frame of %d bytes", size)
+	}
+	return size
+}
+
+func stackGrow(b *testing.B, bytes int) {
+	depth := bytes / frameSize(b)
+	reached := 0
+	var wg sync.WaitGroup
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		wg.Add(1)
+		go func() {
+			reached += descend(depth)
+			wg.Done()
+		}()
+		wg.Wait()
+	}
+	b.StopTimer()
+	checkEqual(b, "calls", reached, b.N*depth)
+}
+
+func BenchmarkStackGrow64K(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	stackGrow(b, 64<<10)
+}
+
+func BenchmarkStackGrow1M(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	stackGrow(b, 1<<20)
+}
+
+// Call: a function with and without the check.
+
+//go:noinline
+func leaf(x int) int {
+	return x + 1
+}
+
+//go:noinline
+func checked(x int) int {
+	return leaf(x) + 1
+}
+
+//go:noinline
+//go:nosplit
+func plain(x int) int {
+	return leaf(x) + 1
+}
+
+func BenchmarkCallChecked(b *testing.B) {
+	x, i := 0, b.N
+	for ; i >= 16; i -= 16 {
+		x = checked(checked(checked(checked(x))))
+		x = checked(checked(checked(checked(x))))
+		x = checked(checked(checked(checked(x))))
+		x = checked(checked(checked(checked(x))))
+	}
+	for ; i > 0; i-- {
+		x = checked(x)
+	}
+	b.StopTimer()
+	checkEqual(b, "sum", x, 2*b.N)
+}
+
+func BenchmarkCallPlain(b *testing.B) {
+	x, i := 0, b.N
+	for ; i >= 16; i -= 16 {
+		x = plain(plain(plain(plain(x))))
+		x = plain(plain(plain(plain(x))))
+		x = plain(plain(plain(plain(x))))
+		x = plain(plain(plain(plain(x))))
+	}
+	for ; i > 0; i-- {
+		x = plain(x)
+	}
+	b.StopTimer()
+	checkEqual(b, "sum", x, 2*b.N)
+}
+
+// Memory: goroutines that wait, in a process of their own.
+
+func readFile(path string) string {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		panic(err)
+	}
+	return string(text)
+}
+
+func statusBytes(status, field string) int {
+	_, rest, _ := strings.Cut(status, field)
+	kib, err := strconv.Atoi(strings.Fields(rest)[0])
+	if err != nil {
+		panic(err)
+	}
+	return kib * 1024
+}
+
+func residentBytes() int {
+	status := readFile("/proc/self/status")
+	return statusBytes(status, "VmRSS:") + statusBytes(status, "VmPTE:")
+}
+
+func parkMany() {
+	runtime.GOMAXPROCS(1)
+	gate := make(chan int)
+	before := residentBytes()
+	ready := 0
+	var wg sync.WaitGroup
+	wg.Add(parked)
+	for i := 0; i < parked; i++ {
+		go func() {
+			ready++
+			<-gate
+			wg.Done()
+		}()
+	}
+	for ready < parked {
+		runtime.Gosched()
+	}
+	after := residentBytes()
+	vmas := strings.Count(readFile("/proc/self/maps"), "\n")
+	close(gate)
+	wg.Wait()
+	fmt.Println(after-before, vmas)
+}
+
+func TestMain(m *testing.M) {
+	if os.Getenv(memoryEnv) != "" {
+		parkMany()
+		return
+	}
+	os.Exit(m.Run())
+}
+
+func BenchmarkMemoryParkedGoroutine(b *testing.B) {
+	var bytesTotal, vmas float64
+	cmd := exec.Command(os.Args[0])
+	cmd.Env = append(os.Environ(), memoryEnv+"=1")
+	out, err := cmd.Output()
+	if err != nil {
+		b.Fatal(err)
+	}
+	if _, err := fmt.Fscan(bytes.NewReader(out), &bytesTotal, &vmas); err != nil {
+		b.Fatal(err)
+	}
+	b.ReportMetric(0, "ns/op")
+	b.ReportMetric(bytesTotal/parked, "B/goroutine")
+	b.ReportMetric(vmas, "VMAs")
+}

@@ -1,0 +1,1 @@
+// Empty.  With a .s file the compiler accepts functions without a body.
