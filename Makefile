@@ -162,6 +162,7 @@ cflags-bench	:= $(cflags-test)
 # Hand-written assembly has its checks, if any, in the source.
 aflags		:= -g -fPIC $(clang-flags) -Wa,--noexecstack -D__ASSEMBLY__ \
 		   $(if $(filter-out 0,$(DEBUG)),-DGORT_DEBUG=$(DEBUG)) \
+		   $(if $(filter address,$(sanitizers)),-DGORT_ASAN=1) \
 		   $(private-include)
 
 hostcflags	:= -std=gnu11 -O2 -g $(warning-cflags) -I.

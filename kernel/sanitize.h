@@ -7,6 +7,9 @@
  * two, so a goroutine's writes before it parks are seen by the scheduler on
  * the same thread, and races between goroutines that run on different
  * threads are found.
+ *
+ * AddressSanitizer: the bounds of the current stack, which it cleans up when
+ * a function that never returns is called, or longjmp().
  */
 #ifndef KERNEL_SANITIZE_H
 #define KERNEL_SANITIZE_H
@@ -63,7 +66,7 @@ static inline void san_g_destroy(struct g *gp)
 }
 
 /* Both halves at once: only the bounds of the stack matter here. */
-static inline void san_switch(struct g *gp)
+static inline __no_asan void san_switch(struct g *gp)
 {
 	struct segment *seg = gp->seg;
 
@@ -92,6 +95,16 @@ static inline void san_switch(struct g *gp)
 	(void)gp;
 }
 #endif
+
+/* gp goes on, on gp->seg. */
+static inline void san_set_stack(struct g *gp)
+{
+#ifdef GORT_ASAN
+	san_switch(gp);
+#else
+	(void)gp;
+#endif
+}
 
 static inline void san_stack_unpoison(uintptr_t addr, size_t size)
 {

@@ -45,6 +45,20 @@ static __noreturn void stack_guard_hit(const void *uc, uintptr_t addr,
 		 (u64)addr);
 }
 
+/*
+ * Where to begin: at the pc; but a call of a wild pointer comes to no
+ * function at all, and the caller is what one wants to see.
+ */
+static uintptr_t first_pc(const siginfo_t *info, const void *uc)
+{
+	uintptr_t pc = sigcontext_pc(uc), slot;
+
+	if (pc != (uintptr_t)info->si_addr ||
+	    stack_classify(sigcontext_sp(uc), &slot) != STACK_INSIDE)
+		return pc;
+	return sigcontext_return_pc(uc) - 1;
+}
+
 static void report_fault(int sig, const siginfo_t *info, const void *uc)
 {
 	struct g *gp = current_g();
@@ -53,7 +67,7 @@ static void report_fault(int sig, const siginfo_t *info, const void *uc)
 	      sig == SIGSEGV ? "SIGSEGV" : "SIGBUS",
 	      (u64)(uintptr_t)info->si_addr, (u64)sigcontext_pc(uc));
 	if (gp)
-		traceback_at(gp, sigcontext_pc(uc), sigcontext_fp(uc));
+		traceback_at(gp, first_pc(info, uc), sigcontext_fp(uc));
 }
 
 static struct sigaction *old_action(int sig)

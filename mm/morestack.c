@@ -156,8 +156,18 @@ void __systemstack __g0_noreturn newstack(struct g *gp)
 		grow(gp, seg);
 		sched_check_preempt(gp);
 	}
+	san_set_stack(gp);
 	arch_gogo(gp);
 }
+
+#ifdef GORT_ASAN
+/* The function returned, gp->seg is the segment it was called from. */
+void __systemstack __g0_noreturn segment_left(struct g *gp)
+{
+	san_set_stack(gp);
+	arch_gogo(gp);
+}
+#endif
 
 /*
  * newstack_setsp - may sp move down to gp->more_need, in mid-function?  Only

@@ -125,6 +125,7 @@ void segment_update_guard(struct segment *seg);
 /* Called by __morestack and __morestack_setsp by way of arch_mcall(). */
 void newstack(struct g *gp);
 void newstack_setsp(struct g *gp);
+void segment_left(struct g *gp);
 
 /* Segment of gp's chain, spares included, that holds sp; or NULL. */
 struct segment *stack_find_segment(struct g *gp, uintptr_t sp);

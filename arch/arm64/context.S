@@ -32,6 +32,11 @@
  *
  * x29 still points into the goroutine's stack while fn runs, so a debugger
  * walks from fn on g0 into the goroutine that called.
+ *
+ * fn is entered by a jump: a call that never returns would leave the CPU's
+ * stack of return addresses off by one, and every return of the goroutine
+ * that runs next would be mispredicted.  The jump goes through x16, which
+ * "bti c" at the start of fn takes for a call.
  */
 SYM_FUNC_START(arch_mcall)
 	BTI_C
@@ -70,7 +75,7 @@ SYM_FUNC_START(arch_mcall)
 	.cfi_offset d15, SWITCH_D14 - SWITCH_SIZE + 8
 	mrs	x9, fpcr
 	str	x9, [sp, #SWITCH_FPCR]
-	mov	x9, x0				/* fn */
+	mov	x16, x0				/* fn */
 	tls_self x10, x11
 	guard_addr x11, x12
 	ldr	x0, [x10, #TLS_G]		/* g */
@@ -80,7 +85,10 @@ SYM_FUNC_START(arch_mcall)
 	str	xzr, [x11]
 	str	x12, [x10, #TLS_G]
 	mov	sp, x13				/* on g0's stack */
-	blr	x9
+	adr	x30, mcall_return
+	br	x16				/* as if called from here */
+	nop
+mcall_return:
 	brk	#1
 SYM_FUNC_END(arch_mcall)
 

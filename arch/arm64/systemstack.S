@@ -9,25 +9,22 @@
 #include "asm-offsets.h"
 
 #define FRAME_X19	16
-#define FRAME_G		32
+#define FRAME_X21	32
 #define FRAME_SIZE	48
 
 	.text
 
 /*
- *	void systemstack(void (*fn)(void *), void *arg);
+ *	int systemstack(void (*fn)(void *), void *arg);
  *
  * In:   x0 fn, x1 arg
+ * Out:  w0 0
  * Keep: x19-x29, d8-d15
  * Kill: everything else
  *
- * The goroutine's stack while fn runs on g0:
- *	+40  guard: put back as it was, poisoned or not
- *	+32  g
- *	+24  x20
- *	+16  x19
- *	 +8  return address
- *	 +0  x29            <- x29
+ * g and the guard stay in registers meanwhile: through memory each would cost
+ * the next call two more trips through the store buffer.  The guard is put
+ * back as it was, poisoned or not.
  */
 SYM_FUNC_START(systemstack)
 	BTI_C
@@ -40,30 +37,34 @@ SYM_FUNC_START(systemstack)
 	stp	x19, x20, [sp, #FRAME_X19]
 	.cfi_offset x19, FRAME_X19 - FRAME_SIZE
 	.cfi_offset x20, FRAME_X19 - FRAME_SIZE + 8
-	tls_self x19, x20
-	ldr	x9, [x19, #TLS_SIG_LO]
-	ldr	x10, [x19, #TLS_SIG_SIZE]
-	sub	x9, x29, x9
-	cmp	x9, x10
-	b.lo	on_signal_stack
-	ldr	x9, [x19, #TLS_G]		/* g */
-	ldr	x10, [x19, #TLS_G0]		/* g0 */
-	cmp	x9, x10
-	b.eq	on_g0
-	guard_addr x20, x11
-	ldr	x11, [x20]			/* guard */
-	stp	x9, x11, [sp, #FRAME_G]
+	stp	x21, x22, [sp, #FRAME_X21]
+	.cfi_offset x21, FRAME_X21 - FRAME_SIZE
+	.cfi_offset x22, FRAME_X21 - FRAME_SIZE + 8
+	tls_self x19, x9
 	mov	x9, x0				/* fn */
 	mov	x0, x1				/* arg */
+	ldr	x10, [x19, #TLS_SIG_LO]
+	ldr	x11, [x19, #TLS_SIG_SIZE]
+	sub	x10, x29, x10
+	cmp	x10, x11
+	b.lo	on_signal_stack
+	ldr	x21, [x19, #TLS_G]		/* g */
+	ldr	x10, [x19, #TLS_G0]		/* g0 */
+	cmp	x21, x10
+	b.eq	on_g0
+	guard_addr x20, x11
+	ldr	x22, [x20]			/* guard */
 	str	xzr, [x20]
 	str	x10, [x19, #TLS_G]
 	ldr	x10, [x19, #TLS_G0_SP]
 	mov	sp, x10				/* on g0's stack */
 	blr	x9
-	ldp	x9, x10, [x29, #FRAME_G]	/* g, guard */
 	mov	sp, x29				/* on the goroutine's stack */
-	str	x9, [x19, #TLS_G]
-	str	x10, [x20]
+	str	x21, [x19, #TLS_G]
+	str	x22, [x20]
+systemstack_done:
+	mov	w0, #0
+	ldp	x21, x22, [sp, #FRAME_X21]
 	ldp	x19, x20, [sp, #FRAME_X19]
 	ldp	x29, x30, [sp], #FRAME_SIZE
 	.cfi_remember_state
@@ -72,23 +73,14 @@ SYM_FUNC_START(systemstack)
 	.cfi_restore x30
 	.cfi_restore x19
 	.cfi_restore x20
+	.cfi_restore x21
+	.cfi_restore x22
 	ret
 	.cfi_restore_state
 
 on_g0:
-	mov	x9, x0
-	mov	x0, x1
 	blr	x9
-	ldp	x19, x20, [sp, #FRAME_X19]
-	ldp	x29, x30, [sp], #FRAME_SIZE
-	.cfi_remember_state
-	.cfi_def_cfa sp, 0
-	.cfi_restore x29
-	.cfi_restore x30
-	.cfi_restore x19
-	.cfi_restore x20
-	ret
-	.cfi_restore_state
+	b	systemstack_done
 
 on_signal_stack:
 	bl	systemstack_on_signal

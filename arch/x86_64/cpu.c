@@ -88,3 +88,8 @@ uintptr_t sigcontext_fp(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.gregs[REG_RBP];
 }
+
+uintptr_t sigcontext_return_pc(const void *uc)
+{
+	return *(uintptr_t *)sigcontext_sp(uc);
+}

@@ -74,6 +74,10 @@ __morestack:
 	pushq	%rdx
 	pushq	%rax
 
+#ifdef GORT_ASAN
+	jmp	slow			/* newstack() tells AddressSanitizer */
+#endif
+
 	/*
 	 * Fast path: the guard is this segment's own, so nobody asks for
 	 * anything; the stack pointer is inside; the next segment is attached.
@@ -152,6 +156,24 @@ morestack_return:
 	movq	%rdx, G_SEG(%rcx)
 	movq	SEG_GUARD(%rdx), %rdx
 	movq	%rdx, %fs:0x70
+#ifdef GORT_ASAN
+	movq	%rax, -16(%rbp)
+	movq	%rsi, -40(%rbp)
+	movq	%rdi, -48(%rbp)
+	movq	%r8, -56(%rbp)
+	movq	%r9, -80(%rbp)
+	movq	%r10, -88(%rbp)
+	movq	%r11, -96(%rbp)
+	leaq	segment_left(%rip), %rdi
+	call	morestack_mcall
+	movq	-16(%rbp), %rax
+	movq	-40(%rbp), %rsi
+	movq	-48(%rbp), %rdi
+	movq	-56(%rbp), %r8
+	movq	-80(%rbp), %r9
+	movq	-88(%rbp), %r10
+	movq	-96(%rbp), %r11
+#endif
 	movq	-24(%rbp), %rcx
 	movq	-32(%rbp), %rdx
 	movq	%rbp, %rsp			/* on it again */
@@ -307,7 +329,8 @@ setsp_slow:
 	cmpq	%fs:TLS_SIG_SIZE(%rcx), %rsi
 	jb	setsp_restore
 	movq	%rax, G_MORE_NEED(%rdx)
-	movq	%rsp, G_MORE_SP(%rdx)
+	leaq	40(%rbp), %rcx			/* before the argument */
+	movq	%rcx, G_MORE_SP(%rdx)
 	movq	24(%rbp), %rcx
 	movq	%rcx, G_MORE_PC(%rdx)
 	movq	0(%rbp), %rcx

@@ -601,24 +601,22 @@ static void print_memory(const struct memory *before,
 	fflush(stdout);
 }
 
+/* arg: memory before and with them parked. */
 static void park_many(void *arg)
 {
 	struct parking p = { .gate = chan_new(0) };
-	struct memory before, after;
+	struct memory *m = arg;
 
-	(void)arg;
-	gort_systemstack_call(memory_read, &before);
+	gort_systemstack_call(memory_read, &m[0]);
 	gort_waitgroup_add(&p.wg, opt.parked);
 	for (unsigned int i = 0; i < opt.parked; i++)
 		spawn(park, &p);
 	while (p.parked < opt.parked)
 		gort_yield();
-	gort_systemstack_call(memory_read, &after);
+	gort_systemstack_call(memory_read, &m[1]);
 	gort_chan_close(p.gate);
 	gort_waitgroup_wait(&p.wg);
 	check_equal("goroutines woken", p.gone, opt.parked);
-	((struct memory *)arg)[0] = before;
-	((struct memory *)arg)[1] = after;
 }
 
 /* In a child, whose memory nothing else has been in. */

@@ -638,12 +638,14 @@ static void test_affinity(void **state)
 
 /* --- gort_exit --- */
 
-static void exit_deep(int depth)
+static void (*volatile exit_fn)(void) = gort_exit;
+
+static __attribute__((noinline)) void exit_deep(int depth)
 {
 	if (depth)
 		exit_deep(depth - 1);
 	else
-		gort_exit();
+		exit_fn();
 	atomic_fetch_add(&went_on, 1);
 }
 
@@ -907,7 +909,7 @@ static void test_stats(void **state)
 
 	(void)state;
 	for (int procs = 1; procs <= 4; procs++) {
-		char s[8];
+		char s[16];
 
 		snprintf(s, sizeof(s), "%d", procs);
 		setenv("GORTMAXPROCS", s, 1);

@@ -4,12 +4,12 @@
  *
  *	reader per file  --batches of words-->  counter per shard
  *
- * A reader parses its file by recursive descent: each nested bracket is some
- * more calls deep.  No depth is too much, as a goroutine's stack grows, and no
- * stack need be sized for the worst file.  Each word belongs to one shard,
- * chosen by its hash.  A shard's counter alone touches its table, so there is
- * no lock.  What a goroutine may do at all it does in plain C: read(), malloc()
- * and a deep recursion need no special calls.
+ * A reader parses its file by recursive descent, so brackets nested a million
+ * deep are calls nested a million deep.  That is no cause for care: its stack
+ * grows.  Nor is a thousand files, as most stacks stay small.
+ *
+ * Each word belongs to one shard, chosen by its hash.  Only the shard's counter
+ * touches its table until all are done, so there is no lock.
  *
  * A word is a maximal run of ASCII letters, digits and underscores which does
  * not begin with a digit, wherever it stands: in code, comments and strings.
@@ -41,7 +41,12 @@
 #define BATCH_SIZE	4000		/* bytes of words sent at a time */
 #define BATCHES_QUEUED	16		/* per shard */
 #define OPEN_FILES	64		/* at a time */
-#define DEPTH_MAX	2000000		/* about a quarter of the largest stack */
+
+/*
+ * Brackets deeper than this are like any other byte.  At up to 500 bytes a
+ * level that is within 1 GiB, where the runtime takes a recursion for endless.
+ */
+#define DEPTH_MAX	2000000
 
 /* ------------------------------------------------------------------------ */
 /* Words and tables of them, for both ways to count */
@@ -728,8 +733,9 @@ static void print_runtime(void)
 	struct gort_stats st;
 
 	gort_read_stats(&st);
-	printf("goroutines    %" PRIu64 " run on %" PRIu64 " threads, %" PRIu64
-	       " at a time\n", st.goroutines, st.threads, st.procs);
+	printf("goroutines    %" PRIu64 "\n", st.goroutines);
+	printf("threads       %" PRIu64 ", %" PRIu64 " at a time\n", st.threads,
+	       st.procs);
 	printf("scheduling    %" PRIu64 " switches, %" PRIu64 " steals\n",
 	       st.switches, st.steals);
 	printf("stack growth  %" PRIu64 " in place, %" PRIu64 " by switching\n",

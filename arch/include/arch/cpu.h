@@ -23,4 +23,10 @@ uintptr_t sigcontext_pc(const void *uc);
 uintptr_t sigcontext_sp(const void *uc);
 uintptr_t sigcontext_fp(const void *uc);
 
+/*
+ * Where the function that the signal interrupted at its first instruction
+ * returns to.  May read the stack: check that the sp is good first.
+ */
+uintptr_t sigcontext_return_pc(const void *uc);
+
 #endif

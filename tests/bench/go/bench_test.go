@@ -174,11 +174,11 @@ var (
 )
 
 //go:noinline
-func takeMany(pad [24]int) int {
+func takeMany(pad [27]int) int {
 	return pad[0] + pad[len(pad)-1]
 }
 
-var many [24]int
+var many [27]int
 
 //go:noinline
 func descend(depth int) int {

@@ -1,0 +1,198 @@
+#!/bin/bash
+# SPDX-License-Identifier: ISC
+# tests/bench/compare.sh - "make bench-compare": the benchmarks beside Go's.
+#
+#	compare.sh [COUNT=5] [BENCHTIME=0.3s] [BENCH=REGEX]
+#
+# Runs bench, which must be built in $O, and its twin in go/ in turns, COUNT
+# times, so that what else the machine does hits both, and prints medians.
+# What they printed stays in $O/tests/bench: gort.txt and go.txt, for
+#
+#	benchstat -row .name gort=gort.txt go=go.txt
+#
+# A missed bar is a "NO" in the table, not a failure: the exit status is 0
+# unless something could not be built or run.
+set -u -o pipefail
+
+: "${O:?is not set, use make bench-compare}" "${COUNT:=5}" "${BENCHTIME:=0.3s}"
+: "${BENCH:=.}"
+memory=BenchmarkMemoryParkedGoroutine
+
+die()
+{
+	echo "tests/bench/compare.sh: $*" >&2
+	exit 2
+}
+
+# The newest of those in PATH and Debian's directories.
+find_go()
+{
+	local go newest
+
+	if go=$(command -v go); then
+		echo "$go"
+		return
+	fi
+	newest=$(printf '%s\n' /usr/lib/go-*/bin/go | sort -V | tail -n 1)
+	test -x "$newest" && echo "$newest"
+}
+
+build_go()
+{
+	# Nothing is downloaded: no modules, no other toolchain.
+	export GOTOOLCHAIN=local GOPROXY=off GOFLAGS=-mod=mod GOWORK=off
+	test -n "${HOME:-}${GOCACHE:-}" || export GOCACHE="$out/go-cache"
+	"$go" -C tests/bench/go test -c -ldflags=-checklinkname=0 \
+		-o "$out/go.test" . || die "the benchmarks in Go do not build"
+}
+
+# both regex time: one round
+both()
+{
+	"$out/bench" -bench="$1" -benchtime="$2" >>"$out/gort.txt" ||
+		die "$out/bench failed"
+	"$out/go.test" -test.run='^$' -test.bench="$1" -test.benchtime="$2" \
+		>>"$out/go.txt" || die "$out/go.test failed: see $out/go.txt"
+}
+
+# Everything but the memory, which does not vary and takes seconds.
+timed()
+{
+	sed -n 's/.*"\(Benchmark[A-Za-z0-9]*\)".*/\1/p' tests/bench/bench.c |
+		grep -v "^$memory\$" | grep -E -e "$BENCH" | paste -sd '|'
+}
+
+for arg; do
+	case $arg in
+	COUNT=* | BENCHTIME=* | BENCH=*)
+		declare "$arg" ;;
+	*)
+		die "$arg: want COUNT=, BENCHTIME= or BENCH=" ;;
+	esac
+done
+test "$COUNT" -gt 0 2>/dev/null || die "COUNT=$COUNT: want a number from 1"
+test -z "${EMULATOR:-}" ||
+	die "times under $EMULATOR mean nothing: use ARCH=$(uname -m)"
+go=$(find_go) ||
+	die "no go in PATH or /usr/lib/go-*/bin; Debian: apt-get install golang-go"
+
+mkdir -p "$O/tests/bench"
+out=$(cd "$O/tests/bench" && pwd) || exit 2
+test -x "$out/bench" || die "$out/bench is missing, use make bench-compare"
+build_go
+: >"$out/gort.txt"
+: >"$out/go.txt"
+
+if grep -qE -e "$BENCH" <<<"$memory"; then
+	echo "  memory" >&2
+	both "^$memory\$" 1x
+fi
+names=$(timed)
+if test -n "$names"; then
+	for ((round = 1; round <= COUNT; round++)); do
+		echo "  round $round of $COUNT" >&2
+		both "^($names)\$" "$BENCHTIME"
+	done
+fi
+
+echo
+echo "$("$go" version), medians of $COUNT rounds of $BENCHTIME"
+grep -m 1 '^cpu:' "$out/gort.txt"
+echo
+awk '
+# Lower is better; each bar is the most that is allowed.
+#	kind	ratio: gort / Go; value: gort alone; minus: gort - gort of base,
+#		the median over rounds, in which the two follow each other
+BEGIN {
+	row("Systemstack", "ratio", 0.4, "ns/op")
+	row("Yield", "ratio", 0.3, "ns/op")
+	row("Spawn", "ratio", 0.4, "ns/op")
+	row("PingPong1P", "ratio", 0.4, "ns/op")
+	row("PingPong2P", "ratio", "", "ns/op")
+	row("ChanBuffered1P", "ratio", 0.6, "ns/op")
+	row("StackGrow64K", "ratio", 0.4, "ns/op")
+	row("StackGrow1M", "ratio", 0.6, "ns/op")
+	row("MemoryParkedGoroutine", "value", 4500, "B/goroutine")
+	row("MemoryParkedGoroutine", "value", 64, "VMAs")
+	row("CallChecked", "", "", "ns/op")
+	row("CallPlain", "", "", "ns/op")
+	row("CallChecked", "minus", 0.5, "ns/op", "CallPlain")
+	row("SegmentBoundary", "", "", "ns/op")
+	row("SegmentPlain", "", "", "ns/op")
+	row("SegmentBoundary", "minus", 20, "ns/op", "SegmentPlain")
+}
+
+function row(name, kind, bar, unit, base)
+{
+	rname[++nrows] = name
+	rkind[nrows] = kind
+	rbar[nrows] = bar
+	runit[nrows] = unit
+	rbase[nrows] = base
+}
+
+# Benchmark<name>-<procs>  N  {value unit}...
+/^Benchmark/ {
+	name = $1
+	sub(/^Benchmark/, "", name)
+	sub(/-[0-9]+$/, "", name)
+	for (i = 3; i < NF; i += 2) {
+		key = FILENAME SUBSEP name SUBSEP $(i + 1)
+		val[key, ++count[key]] = $i
+	}
+}
+
+function median_of(n,	i, j, t)
+{
+	for (i = 2; i <= n; i++) {
+		t = sorted[i]
+		for (j = i; j > 1 && sorted[j - 1] > t; j--)
+			sorted[j] = sorted[j - 1]
+		sorted[j] = t
+	}
+	if (n % 2)
+		return sorted[(n + 1) / 2]
+	return (sorted[n / 2] + sorted[n / 2 + 1]) / 2
+}
+
+# "" if there is none
+function median(file, name, unit, base,		key, minus, i)
+{
+	key = file SUBSEP name SUBSEP unit
+	minus = file SUBSEP base SUBSEP unit
+	if (!count[key] || base && count[minus] != count[key])
+		return ""
+	for (i = 1; i <= count[key]; i++)
+		sorted[i] = val[key, i] - (base ? val[minus, i] : 0)
+	return median_of(count[key])
+}
+
+function show(v)
+{
+	if (v == "")
+		return "-"
+	return sprintf(v < 10 ? "%.2f" : v < 100 ? "%.1f" : "%.0f", v)
+}
+
+END {
+	form = "%-32s %12s %12s %7s %7s %5s\n"
+	printf form, "", "gort", "Go", "ratio", "bar", "met"
+	for (r = 1; r <= nrows; r++) {
+		gort = median(ARGV[1], rname[r], runit[r], rbase[r])
+		other = median(ARGV[2], rname[r], runit[r], rbase[r])
+		if (gort == "")
+			continue
+		ratio = other != "" && other > 0 && !rbase[r] ? gort / other : ""
+		have = rkind[r] == "ratio" ? ratio : gort
+		met = rbar[r] == "" || have == "" ? "" : \
+			have <= rbar[r] ? "yes" : "NO"
+		label = rname[r] (rbase[r] ? " - " rbase[r] : "")
+		if (runit[r] != "ns/op")
+			label = label ", " runit[r]
+		printf form, label, show(gort), show(other),
+			ratio == "" ? "" : sprintf("%.2f", ratio), rbar[r], met
+	}
+	print ""
+	print "ns/op unless said otherwise.  The bar is on the ratio where there is a Go,"
+	print "on the value of gort for the memory and the differences."
+}' "$out/gort.txt" "$out/go.txt"
