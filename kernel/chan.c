@@ -105,10 +105,10 @@ static inline void ring_get(struct gort_chan *c, void *elem)
 static inline void chan_lock(struct gort_chan *c)
 {
 	lock(&c->lock);
-	if (unlikely(c->run != sched.run)) {
+	if (unlikely(c->run != sched_run_id())) {
 		c->sendq.head = NULL;
 		c->recvq.head = NULL;
-		c->run = sched.run;
+		c->run = sched_run_id();
 	}
 }
 
@@ -273,7 +273,7 @@ __public struct gort_chan *gort_chan_new(size_t elem_size, size_t cap)
 	c->lock.rank = RANK_CHAN;
 	c->elem_size = elem_size;
 	c->cap = cap;
-	c->run = sched.run;
+	c->run = sched_run_id();
 	return c;
 }
 
@@ -281,7 +281,7 @@ __public int gort_chan_free(struct gort_chan *c)
 {
 	if (!c)
 		return -EINVAL;
-	if (c->run == sched.run && (c->sendq.head || c->recvq.head))
+	if (c->run == sched_run_id() && (c->sendq.head || c->recvq.head))
 		fatal("gort_chan_free of a channel that goroutines wait on");
 	free(c);
 	return 0;

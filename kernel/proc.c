@@ -57,6 +57,7 @@
 #define STOP_POLL_NS	1000000
 
 struct sched sched = { .lock = LOCK_INIT(RANK_SCHED) };
+_Atomic u64 sched_runs;
 
 __thread struct tls gort_tls
 	__attribute__((tls_model("initial-exec")));
@@ -74,14 +75,6 @@ static const char *const wait_reasons[NR_WAIT_REASONS] = {
 const char *wait_reason_name(u32 why)
 {
 	return why < NR_WAIT_REASONS ? wait_reasons[why] : "?";
-}
-
-static u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
 }
 
 /* Leave the goroutine for g0; errno stays with it. */
@@ -246,6 +239,9 @@ static __g0_noreturn void m_main(struct g *gp)
 {
 	struct m *mp = gp->m;
 
+	/* On g0 a poisoned guard does no harm.  Pairs with stop_others(). */
+	atomic_store_explicit(&mp->guard_addr, guard_addr(),
+			      memory_order_release);
 	if (mp->nextp) {
 		p_acquire(mp, mp->nextp);
 		mp->nextp = NULL;
@@ -270,8 +266,6 @@ static void m_run(struct m *mp)
 	tg->seg0.lo = 0;
 	tg->seg0.top = stack_pointer();
 	mp->errno_addr = __errno_location();
-	atomic_store_explicit(&mp->guard_addr, guard_addr(),
-			      memory_order_relaxed);
 	t->g0 = mp->g0;
 	t->g0_sp = mp->g0->seg0.top;
 	t->sig_lo = (uintptr_t)mp->gsignal;
@@ -770,7 +764,9 @@ static void __systemstack g_free(struct p *pp, struct g *gp)
 
 	san_g_destroy(gp);
 	atomic_store_explicit(&gp->status, G_DEAD, memory_order_relaxed);
-	stat_inc(&pp->nexited);
+	/* Release: whoever counts the end counts the start as well. */
+	atomic_store_explicit(&pp->nexited, pp->nexited + 1,
+			      memory_order_release);
 	for (seg = gp->seg0.next; seg; seg = next) {
 		next = seg->next;
 		stack_free(pp, seg);
@@ -806,7 +802,7 @@ static u32 __systemstack stop_others(struct m *self)
 	lock(&sched.lock);
 	for (struct m *mp = sched.all_ms; mp; mp = mp->all_link) {
 		uintptr_t *guard = atomic_load_explicit(&mp->guard_addr,
-							memory_order_relaxed);
+							memory_order_acquire);
 
 		if (mp != self && !mp->gone && guard)
 			__atomic_store_n(guard, GUARD_POISON, __ATOMIC_RELAXED);
@@ -887,14 +883,14 @@ static int sched_init(void)
 	if (!sched.ps)
 		return -ENOMEM;
 	memset(sched.ps, 0, n * sizeof(*sched.ps));
-	sched.nprocs = n;
 	for (u32 i = n; i-- > 0;) {
 		sched.ps[i].id = i;
 		sched.ps[i].tick = 1;
 		if (i)
 			p_put_idle_locked(&sched.ps[i]);
 	}
-	sched.start_ns = now_ns();
+	sched.nprocs = n;
+	stats_begin_run();
 	return 0;
 }
 
@@ -908,66 +904,24 @@ static void drop_goroutines(void)
 		san_g_destroy(gp);
 }
 
-static struct gort_stats last_stats;	/* of the run before */
-
-void sched_read_stats(struct gort_stats *st)
-{
-	struct stack_stats ss;
-
-	if (!sched.nprocs) {
-		*st = last_stats;
-		return;
-	}
-	stack_read_stats(&ss);
-	*st = (struct gort_stats){
-		.procs = sched.nprocs,
-		.threads = sched.nms,
-		.wall_ns = now_ns() - sched.start_ns,
-		.stack_inuse = ss.inuse,
-		.stack_resident = ss.resident,
-		.stack_peak = ss.peak,
-		.stack_slots = ss.slots,
-		.stack_grown_in_place = ss.grown_in_place,
-		.stack_grown_by_switch = ss.grown_by_switch,
-		.stack_guards_missing = ss.guards_missing,
-	};
-	for (u32 i = 0; i < sched.nprocs; i++) {
-		struct p *pp = &sched.ps[i];
-
-		/* Ends first: an end that is counted has its start counted. */
-		st->live -= atomic_load_explicit(&pp->nexited,
-						 memory_order_acquire);
-		st->switches += atomic_load_explicit(&pp->nswitches,
-						     memory_order_relaxed);
-		st->steals += atomic_load_explicit(&pp->nsteals,
-						   memory_order_relaxed);
-	}
-	for (u32 i = 0; i < sched.nprocs; i++)
-		st->goroutines += atomic_load_explicit(&sched.ps[i].nspawned,
-						       memory_order_relaxed);
-	st->live += st->goroutines;
-}
-
 static void sched_fini(void)
 {
 	struct m *mp, *next;
-	struct gort_stats st;
 
-	sched_read_stats(&st);
-	last_stats = st;
-	for (mp = sched.all_ms; mp; mp = next) {
-		next = mp->all_link;
+	/* The one that ended the run walks the list until it leaves. */
+	for (mp = sched.all_ms; mp; mp = mp->all_link)
 		if (mp->started)
 			pthread_join(mp->thread, NULL);
+	for (mp = sched.all_ms; mp; mp = next) {
+		next = mp->all_link;
 		free(mp);
 	}
+	stats_end_run();
+	free(sched.ps);
+	sched = (struct sched){ .lock = LOCK_INIT(RANK_SCHED) };
+	atomic_fetch_add_explicit(&sched_runs, 1, memory_order_relaxed);
 	drop_goroutines();
 	stack_reset();
-	free(sched.ps);
-	sched = (struct sched){
-		.lock = LOCK_INIT(RANK_SCHED),
-		.run = sched.run + 1,
-	};
 }
 
 /* The calling thread is the first M and begins with P 0. */

@@ -81,11 +81,6 @@ __public uint64_t gort_goid(void)
 	return in_goroutine() ? getg()->id : 0;
 }
 
-__public void gort_read_stats(struct gort_stats *st)
-{
-	sched_read_stats(st);
-}
-
 /* The C library's own, asked anew each time. */
 #undef errno
 __public int *gort_errno_location(void)

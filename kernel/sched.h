@@ -140,8 +140,6 @@ struct p {
 	struct p *idle_link;	/* sched.lock */
 };
 
-struct gort_stats;
-
 struct gqueue {
 	struct g *head;
 	struct g *tail;
@@ -154,7 +152,7 @@ struct sched {
 	struct m *idle_ms;
 	u32 nidle_ms;
 	struct m *all_ms;
-	u32 nms;		/* started in this run */
+	_Atomic u32 nms;	/* started in this run; read by anyone */
 	u32 last_mid;		/* newest M's id */
 	u32 ngone_ms;
 	struct p *idle_ps;
@@ -163,14 +161,20 @@ struct sched {
 	_Atomic u32 nspinning;
 	_Atomic u64 goid;
 	_Atomic bool stopping;	/* main returned: everybody leaves */
-	u64 run;		/* how many runs there were before */
 
 	u32 nprocs;
 	struct p *ps;
-	u64 start_ns;
 };
 
 extern struct sched sched;
+
+/* How many runs there were before.  Changes while no goroutine exists. */
+extern _Atomic u64 sched_runs;
+
+static inline u64 sched_run_id(void)
+{
+	return atomic_load_explicit(&sched_runs, memory_order_relaxed);
+}
 
 static inline struct m *getm(void)
 {
@@ -207,12 +211,12 @@ static inline void unlock(struct lock *l)
 	releasem(mp);
 }
 
-/* Is the caller a goroutine on its own stack (not g0, not a signal)? */
+/* Is the caller a goroutine on its own stack (not g0, not gsignal)? */
 static inline bool in_goroutine(void)
 {
-	struct tls *t = tls_self();
+	const struct tls *t = tls_self();
 
-	return t->g != t->g0;
+	return t->g != t->g0 && stack_pointer() - t->sig_lo >= t->sig_size;
 }
 
 static inline void assert_systemstack(void)
@@ -223,6 +227,7 @@ static inline void assert_systemstack(void)
 #endif
 }
 
+/* Only the owner writes. */
 static inline void stat_inc(_Atomic u64 *c)
 {
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed)
@@ -246,7 +251,10 @@ void sched_ready(struct g *gp);
 void sched_park(struct lock *l, enum wait_reason why);
 void sched_yield_g(void);
 void sched_check_preempt(struct g *gp);
-void sched_read_stats(struct gort_stats *st);
 const char *wait_reason_name(u32 why);
+
+/* stats.c */
+void stats_begin_run(void);
+void stats_end_run(void);
 
 #endif

@@ -49,7 +49,7 @@ static void wake_waiters(struct waitgroup *wg)
 	while (atomic_load_explicit(&wg->state, memory_order_acquire) &
 	       WG_BUSY)
 		cpu_relax();
-	w = wg->run == sched.run ? wg->waiters : NULL;
+	w = wg->run == sched_run_id() ? wg->waiters : NULL;
 	wg->waiters = NULL;
 	atomic_fetch_and_explicit(&wg->state, ~(s64)WG_WAITERS,
 				  memory_order_release);
@@ -117,8 +117,8 @@ __public void gort_waitgroup_wait(struct gort_waitgroup *opaque)
 		releasem(mp);
 		return;
 	}
-	w.next = wg->run == sched.run ? wg->waiters : NULL;
-	wg->run = sched.run;
+	w.next = wg->run == sched_run_id() ? wg->waiters : NULL;
+	wg->run = sched_run_id();
 	wg->waiters = &w;
 	/* Release: pairs with wake_waiters(). */
 	atomic_fetch_and_explicit(&wg->state, ~(s64)WG_BUSY,

@@ -48,7 +48,7 @@
 #define REGION_SPAN	35
 #else
 #define REGION_BASE	((uintptr_t)0x400000000000)
-#define REGION_SPAN	38
+#define REGION_SPAN	39
 #endif
 #define REGION_SPAN_MIN	32
 #define REGION_SPANS	(STACK_CLASSES + 1)
@@ -70,7 +70,7 @@ struct stack_class {
 	u32 nmax;
 	u32 nfree;
 	u32 *free;		/* indices, a stack */
-	u64 free_bytes;		/* resident bytes of those */
+	_Atomic u64 free_bytes;	/* resident bytes of those; read by anyone */
 } __attribute__((aligned(64)));
 
 static struct {
@@ -111,6 +111,18 @@ static struct segment *slot_segment(unsigned int class, u32 idx)
 	if (class == 0)
 		return &((struct g *)(end - sizeof(struct g)))->seg0;
 	return (struct segment *)(end - ALIGN_UP(sizeof(struct segment), 16));
+}
+
+static u64 stat_get(_Atomic u64 *c)
+{
+	return atomic_load_explicit(c, memory_order_relaxed);
+}
+
+/* class->lock held. */
+static void free_bytes_add(struct stack_class *c, u64 n)
+{
+	atomic_store_explicit(&c->free_bytes, stat_get(&c->free_bytes) + n,
+			      memory_order_relaxed);
 }
 
 static void stat_add(_Atomic u64 *c, u64 n)
@@ -275,7 +287,7 @@ static void __systemstack stack_refill(void *arg)
 	while (n < want && c->nfree)
 		idx[n++] = c->free[--c->nfree];
 	for (u32 i = 0; i < n; i++)
-		c->free_bytes -= slot_segment(r->class, idx[i])->size;
+		free_bytes_add(c, -(u64)slot_segment(r->class, idx[i])->size);
 	first = c->nslots;
 	if (!n && (c->nslots < c->nmapped ||
 		   !class_map_locked(c, r->class))) {
@@ -338,8 +350,8 @@ static void __systemstack cache_spill(struct stack_cache *sc,
 		size_t size = seg->size;
 
 		lock(&c->lock);
-		if (c->free_bytes + size <= WARM_MAX) {
-			c->free_bytes += size;
+		if (stat_get(&c->free_bytes) + size <= WARM_MAX) {
+			free_bytes_add(c, size);
 			c->free[c->nfree++] = idx;
 			unlock(&c->lock);
 			continue;
@@ -377,6 +389,15 @@ static void segment_trim(struct segment *seg)
 	seg->size = TRIM_TO;
 }
 
+static void segment_poison(struct segment *seg)
+{
+	uintptr_t from = segment_end(seg) - seg->size;
+
+	if (from < seg->lo + STACK_GUARD_SIZE)
+		from = seg->lo + STACK_GUARD_SIZE;
+	memset((void *)from, POISON_BYTE, seg->top - from);
+}
+
 /*
  * stack_free - give back a segment that nothing runs on.  Context: g0, or a
  * goroutine with its M locked; pp is the caller's P.
@@ -390,8 +411,7 @@ void stack_free(struct p *pp, struct segment *seg)
 	if (seg->size > TRIM_ABOVE)
 		segment_trim(seg);
 	if (debug.stackpoison)
-		memset((void *)(segment_end(seg) - seg->size), POISON_BYTE,
-		       seg->top - (segment_end(seg) - seg->size));
+		segment_poison(seg);
 	cache_push(&pp->stacks, seg);
 	if (unlikely(pp->stacks.count[class] > cache_max[class])) {
 		struct refill r = { &pp->stacks, class };
@@ -447,18 +467,13 @@ void stack_count_growth(bool in_place)
 	stat_add(in_place ? &stat_in_place : &stat_switch, 1);
 }
 
-static u64 stat_get(_Atomic u64 *c)
-{
-	return atomic_load_explicit(c, memory_order_relaxed);
-}
-
 /* A snapshot, without locks: exact when nothing changes meanwhile. */
 void stack_read_stats(struct stack_stats *st)
 {
 	u64 idle = 0;
 
 	for (unsigned int i = 0; i < STACK_CLASSES; i++)
-		idle += classes[i].free_bytes;
+		idle += stat_get(&classes[i].free_bytes);
 	for (u32 i = 0; i < sched.nprocs; i++)
 		idle += stat_get(&sched.ps[i].stacks.bytes);
 	*st = (struct stack_stats){
@@ -578,7 +593,7 @@ void stack_reset(void)
 		for (u32 k = 0; k < c->nslots; k++)
 			c->free[k] = c->nslots - 1 - k;
 		c->nfree = c->nslots;
-		c->free_bytes = 0;
+		free_bytes_add(c, -stat_get(&c->free_bytes));
 		vm_release(slot_addr(i, 0), c->nslots * size);
 	}
 	atomic_store_explicit(&stat_resident, 0, memory_order_relaxed);

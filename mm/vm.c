@@ -29,7 +29,10 @@
 #endif
 
 static bool have_guard_regions;
-static _Atomic u32 guard_maps_left;
+
+/* Guards made by mprotect(); they stay from one run to the next. */
+static _Atomic u32 guard_maps;
+static _Atomic u32 guard_maps_max;
 
 void *vm_reserve(size_t size)
 {
@@ -95,20 +98,18 @@ void vm_release(uintptr_t addr, size_t size)
 
 static int guard_by_mprotect(uintptr_t addr, size_t size)
 {
-	u32 left = atomic_load_explicit(&guard_maps_left, memory_order_relaxed);
+	u32 n = atomic_fetch_add_explicit(&guard_maps, 1,
+					  memory_order_relaxed);
 
-	do {
-		if (!left)
-			return -ENOSPC;
-	} while (!atomic_compare_exchange_weak_explicit(&guard_maps_left,
-			&left, left - 1, memory_order_relaxed,
-			memory_order_relaxed));
-	if (mprotect((void *)addr, size, PROT_NONE)) {
-		atomic_store_explicit(&guard_maps_left, 0,
+	if (n < atomic_load_explicit(&guard_maps_max, memory_order_relaxed)) {
+		if (!mprotect((void *)addr, size, PROT_NONE))
+			return 0;
+		/* The process is at its limit already. */
+		atomic_store_explicit(&guard_maps_max, 0,
 				      memory_order_relaxed);
-		return -ENOSPC;
 	}
-	return 0;
+	atomic_fetch_sub_explicit(&guard_maps, 1, memory_order_relaxed);
+	return -ENOSPC;
 }
 
 int vm_guard(uintptr_t addr, size_t size)
@@ -166,7 +167,7 @@ void vm_init(void)
 	int saved = errno;
 
 	have_guard_regions = debug.guardregions && guard_regions_work();
-	atomic_store_explicit(&guard_maps_left, debug.maxguards ?
+	atomic_store_explicit(&guard_maps_max, debug.maxguards ?
 			      debug.maxguards : max_map_count() / 4,
 			      memory_order_relaxed);
 	errno = saved;

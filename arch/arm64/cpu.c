@@ -83,3 +83,8 @@ uintptr_t sigcontext_fp(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.regs[29];
 }
+
+uintptr_t sigcontext_return_pc(const void *uc)
+{
+	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.regs[30];
+}

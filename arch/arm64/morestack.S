@@ -78,6 +78,10 @@ __morestack:
 	str	x30, [sp, #FRAME_BODY]
 	stp	x1, x16, [sp, #FRAME_SEG]
 
+#ifdef GORT_ASAN
+	b	slow			/* newstack() tells AddressSanitizer */
+#endif
+
 	/*
 	 * Fast path: the guard is this segment's own, so nobody asks for
 	 * anything; the stack pointer is inside; the next segment is attached.
@@ -153,6 +157,29 @@ morestack_return:
 	guard_addr x16, x17
 	ldr	x30, [x30, #SEG_GUARD]
 	str	x30, [x16]
+#ifdef GORT_ASAN
+	stp	x0, x1, [x29, #FRAME_X0]
+	stp	x2, x3, [x29, #FRAME_X0 + 16]
+	stp	x4, x5, [x29, #FRAME_X0 + 32]
+	stp	x6, x7, [x29, #FRAME_X6]
+	stp	x8, x9, [x29, #FRAME_X6 + 16]
+	stp	x10, x11, [x29, #FRAME_X6 + 32]
+	stp	x12, x13, [x29, #FRAME_X6 + 48]
+	stp	x14, x15, [x29, #FRAME_X6 + 64]
+	str	x18, [x29, #FRAME_X18]
+	adrp	x0, segment_left
+	add	x0, x0, :lo12:segment_left
+	bl	morestack_mcall
+	ldp	x0, x1, [x29, #FRAME_X0]
+	ldp	x2, x3, [x29, #FRAME_X0 + 16]
+	ldp	x4, x5, [x29, #FRAME_X0 + 32]
+	ldp	x6, x7, [x29, #FRAME_X6]
+	ldp	x8, x9, [x29, #FRAME_X6 + 16]
+	ldp	x10, x11, [x29, #FRAME_X6 + 32]
+	ldp	x12, x13, [x29, #FRAME_X6 + 48]
+	ldp	x14, x15, [x29, #FRAME_X6 + 64]
+	ldr	x18, [x29, #FRAME_X18]
+#endif
 	mov	sp, x29				/* on it again */
 	ldp	x29, x30, [sp], #FRAME_SIZE
 	.cfi_remember_state
@@ -318,6 +345,7 @@ SYM_FUNC_END(morestack_mcall)
 #define SETSP_X2	16
 #define SETSP_SIZE	32
 #define SETSP_ARG	(SETSP_SIZE + 16)
+#define SETSP_ARG_SIZE	32
 
 #define SETSP_SLOW_FLAGS	16
 #define SETSP_SLOW_X5		32
@@ -328,16 +356,19 @@ SYM_FUNC_END(morestack_mcall)
  *
  * Comes before every dynamic allocation (alloca, variable-length arrays), by
  *
- *		stp	S, x30, [sp, #-32]!	// S: some register
- *		...				// S = the stack pointer to be
- *		str	S, [sp, #16]
+ *		stp	x16, x30, [sp, #-32]!
+ *		str	x17, [sp, #24]
+ *		...				// x16 = the stack pointer to be
+ *		str	x16, [sp, #16]
  *		bl	__morestack_setsp
- *		ldp	S, x30, [sp], #32
+ *		ldr	x17, [sp, #24]
+ *		ldp	x16, x30, [sp], #32
  *
  * In:   [sp, #16] the stack pointer to be
  * Out:  if that lies in the segment, which may have grown.  Otherwise a fatal
  *	 error.
- * Keep: every register but x30, and the flags
+ * Keep: every register but x30, and the flags.  The caller saves x16 and x17
+ *	 all the same, for the linker's veneers.
  */
 SYM_FUNC_START_PUBLIC(__morestack_setsp)
 	BTI_C
@@ -384,7 +415,8 @@ setsp_slow:
 	cmp	x3, x4
 	b.lo	setsp_restore
 	str	x0, [x2, #G_MORE_NEED]
-	str	x29, [x2, #G_MORE_SP]		/* sp, too */
+	add	x3, x29, #SETSP_SLOW_SIZE + SETSP_SIZE + SETSP_ARG_SIZE
+	str	x3, [x2, #G_MORE_SP]		/* before the argument */
 	ldp	x3, x4, [x29]
 	str	x4, [x2, #G_MORE_PC]
 	str	x3, [x2, #G_MORE_FP]

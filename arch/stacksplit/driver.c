@@ -198,8 +198,6 @@ static void read_input(const struct driver *d, struct unit *u)
 	u->text = read_all(f, u->path, &u->len);
 	if (f != stdin)
 		fclose(f);
-	if (memchr(u->text, '\0', u->len))
-		fatal("%s: not a text file", u->path);
 }
 
 static size_t count(const char *text, const char *const *words, size_t n)

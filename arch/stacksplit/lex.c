@@ -288,7 +288,7 @@ static void lex_line(struct lexer *lx)
 			lex_statement(lx);
 			lx->pos++;
 		} else {
-			lexer_put(lx, isspace((unsigned char)c) ? ' ' : c,
+			lexer_put(lx, isspace((unsigned char)c) || !c ? ' ' : c,
 				  lx->pos);
 			lx->pos++;
 		}
@@ -323,8 +323,9 @@ void lex_unit(struct unit *u)
 }
 
 /*
- * Compilers name the source before anything else; people do not.  Reads no
- * further than needed: what people write need not be understood.
+ * Compilers name the source before any code; people do not.  (clang puts
+ * a note with local labels before it.)  Reads no further than needed: what
+ * people write need not be understood.
  */
 bool lex_is_compiled(struct unit *u)
 {
@@ -336,7 +337,9 @@ bool lex_is_compiled(struct unit *u)
 		lex_line(&lx);
 		for (; i < u->nstmts; i++) {
 			s = &u->stmt[i];
-			if (s->kind != STMT_DIRECTIVE)
+			if (s->kind == STMT_INSN ||
+			    (s->kind == STMT_LABEL &&
+			     !str_starts(s->name, ".L")))
 				return false;
 			if (!strcmp(s->name, ".file") && *s->args == '"')
 				return true;

@@ -491,7 +491,7 @@ static void bench_segment(uint64_t n, bool boundary)
 	check_equal("sum", s.sum, 2 * n);
 	check_equal("segments switched", s.crossed, boundary);
 	check_equal("grown by switch on the way",
-		    s.before.stack_grown_by_switch -
+		    s.before.stack_grown_by_switch >
 		    start.stack_grown_by_switch, boundary);
 	check_equal("grown by switch in the loop",
 		    s.after.stack_grown_by_switch,

@@ -175,7 +175,7 @@ function show(v)
 }
 
 END {
-	form = "%-32s %12s %12s %7s %7s %5s\n"
+	form = "%-36s %12s %12s %7s %7s %5s\n"
 	printf form, "", "gort", "Go", "ratio", "bar", "met"
 	for (r = 1; r <= nrows; r++) {
 		gort = median(ARGV[1], rname[r], runit[r], rbase[r])

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -75,6 +76,23 @@ static inline void run_test_goroutine(void (*fn)(void *), void *arg)
 			 expect_failed.want);
 }
 
+/* The same in a child process, which says it and exits. */
+static inline void run_child_goroutine(void (*fn)(void *), void *arg)
+{
+	int err;
+
+	memset(&expect_failed, 0, sizeof(expect_failed));
+	err = gort_run(fn, arg);
+	if (err)
+		fprintf(stderr, "gort_run: %d\n", err);
+	else if (expect_failed.line)
+		fprintf(stderr, "line %d: %s: %lld and %lld\n",
+			expect_failed.line, expect_failed.what,
+			expect_failed.got, expect_failed.want);
+	if (err || expect_failed.line)
+		_exit(1);
+}
+
 /* GORTDEBUG as it is, with more at its end. */
 static inline void debug_add(const char *more)
 {
@@ -104,12 +122,13 @@ static inline bool emulated(void)
 static volatile char dive_sink;
 
 /*
- * dive - call fn(arg) with about so many more bytes of stack in use, by
- * frames of about half a KiB.
+ * dive - call fn(arg) with so many more bytes of stack in use, or a bit
+ * more, by frames of half a KiB.
  */
+__attribute__((unused))
 static __noinline void dive(size_t bytes, void (*fn)(void *), void *arg)
 {
-	volatile char frame[448];
+	volatile char frame[512];
 
 	frame[0] = 1;
 	if (bytes > 512)

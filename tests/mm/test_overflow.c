@@ -7,6 +7,7 @@
 #include "expect.h"
 
 #include <alloca.h>
+#include <float.h>
 #include <sys/mman.h>
 
 #include "kernel/sched.h"
@@ -284,6 +285,29 @@ static void leap_from_the_end_on_second(void *arg)
 	dive(STACK_RESERVE_SIZE * 4, leap_from_the_end, NULL);
 }
 
+/* glibc wants 41 KiB for this, half of it in one step. */
+static void print_many_digits(void)
+{
+	FILE *f = fopen("/dev/null", "w");
+
+	setvbuf(f, NULL, _IONBF, 0);
+	if (fprintf(f, "%Lf", LDBL_MAX) < LDBL_DIG)
+		_exit(1);
+	fclose(f);
+}
+
+static void print_from_the_end(void *arg)
+{
+	(void)arg;
+	at_the_end(print_many_digits, 512);
+}
+
+static void print_from_the_end_on_second(void *arg)
+{
+	(void)arg;
+	dive(STACK_RESERVE_SIZE * 4, print_from_the_end, NULL);
+}
+
 static void assert_guard_reported(const char *function)
 {
 	child_expect_exit(DIES);
@@ -313,6 +337,18 @@ static void test_unchecked_leap_hits_guard(void **state)
 	assert_guard_reported("leap");
 	die_of(NULL, leap_from_the_end_on_second);
 	assert_guard_reported("leap");
+}
+
+/* It may fit.  Nothing else may happen to it. */
+static void test_libc_leap_is_fatal(void **state)
+{
+	(void)state;
+	die_of(NULL, print_from_the_end);
+	if (child_status)
+		assert_guard_reported("print_many_digits");
+	die_of(NULL, print_from_the_end_on_second);
+	if (child_status)
+		assert_guard_reported("print_many_digits");
 }
 
 static void test_fallback_guard_is_hit(void **state)
@@ -568,6 +604,7 @@ int main(void)
 		cmocka_unit_test(test_one_frame_beyond_the_limit),
 		cmocka_unit_test(test_unchecked_recursion_hits_guard),
 		cmocka_unit_test(test_unchecked_leap_hits_guard),
+		cmocka_unit_test(test_libc_leap_is_fatal),
 		cmocka_unit_test(test_fallback_guard_is_hit),
 		cmocka_unit_test(test_system_stack_overflow),
 		cmocka_unit_test(test_guard_of_another_goroutine),

@@ -343,9 +343,7 @@ static void run_poisoned(void *arg)
 {
 	(void)arg;
 	debug_add("stackpoison=1");
-	memset(&expect_failed, 0, sizeof(expect_failed));
-	if (gort_run(poisoned, NULL) || expect_failed.line)
-		_exit(1);
+	run_child_goroutine(poisoned, NULL);
 }
 
 static void test_stackpoison(void **state)
@@ -375,15 +373,13 @@ static void look_for_trace(void *arg)
 	wait_until_alone();
 	for (size_t i = 0; i < 256; i++)
 		expect_eq(((volatile unsigned char *)left_behind)[i], 0xf5);
-	_exit(expect_failed.line ? 1 : 0);
 }
 
 static void run_look_for_trace(void *arg)
 {
 	(void)arg;
 	debug_add("stackpoison=1");
-	memset(&expect_failed, 0, sizeof(expect_failed));
-	gort_run(look_for_trace, NULL);
+	run_child_goroutine(look_for_trace, NULL);
 }
 
 static void test_stackpoison_fills(void **state)
@@ -429,12 +425,10 @@ static void run_guards(void *arg)
 	uint64_t made, missing;
 
 	debug_add(c->settings);
-	memset(&expect_failed, 0, sizeof(expect_failed));
 	gort_read_stats(&before);
 	/* Twice: a second run begins with the slots of the first. */
 	for (int i = 0; i < 2; i++) {
-		if (gort_run(count_guards, &st) || expect_failed.line)
-			_exit(1);
+		run_child_goroutine(count_guards, &st);
 		made = st.stack_slots - before.stack_slots;
 		missing = made > c->guards ? made - c->guards : 0;
 		if (st.stack_guards_missing == missing && made >= 200)

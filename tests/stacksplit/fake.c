@@ -10,7 +10,8 @@
 
 #include "corpus/corpus.h"
 
-unsigned long fake_morestack_calls, fake_setsp_calls, fake_last_sp;
+unsigned long fake_morestack_calls, fake_setsp_calls;
+volatile unsigned long fake_last_sp;
 int corpus_failures;
 
 void fake_bad(void);

@@ -122,7 +122,7 @@ job_corpus()
 	[ "$4" = plain ] && opts=$level
 	rm -rf "$dir" && mkdir -p "$dir"
 	$(compiler $cc $cpu) $base $opts "$here"/corpus/*.c "$fake.o" \
-		"${fake}_stub.o" -o "$dir/prog" -Wl,-z,noexecstack || return 1
+		"${fake}_stub.o" -o "$dir/prog" -Wl,-z,execstack || return 1
 	run_program $cpu "$dir/prog" || return 1
 	case $4 in
 	plain|-f*omit-frame-pointer|-fexceptions)
@@ -201,27 +201,45 @@ job_nosplit()
 		grep -q 'left_alone 0 nosplit'
 }
 
-# a branch over more than 1 MiB; it must link and run
+# a function of more than 1 MiB, which b.lo cannot cross: job_far compiler cpu
 job_far()
 {
-	local src="$BUILD/far_$1_$2.c"
 	local fake="$BUILD/fake_$1_$2" prog="$BUILD/run/far_$1_$2"
+	local enter="subq \$5000, %rsp; call corpus_far"
+	local leave="addq \$5000, %rsp"
 
 	mkdir -p "$BUILD/run"
-	awk 'BEGIN {
-		print "#include \"corpus.h\""
-		print "void corpus_run(void)\n{\n\tvolatile long x = 0;"
-		print "\tchar a[5000];\n\tint n = 1;"
-		print "\tvolatile char v[n];\n\tv[0] = 1;"
-		print "\tcorpus_fill(a, 1, 5000);"
-		for (i = 0; i < 50000; i++)
-			print "\tx += " i ";"
-		print "\texpect(x - 1249975000, corpus_sum(a, 0));\n}"
-	}' >"$src"
-	sed -e '/FRAME(/,$d' -e '/define FRAME/,$d' "$here/corpus/frames.c" \
-		>"$BUILD/far_fill.c"
-	$(compiler $1 $2) $base -I"$here/corpus" -O1 "$src" \
-		"$BUILD/far_fill.c" "$fake.o" "${fake}_stub.o" -o "$prog" &&
+	if [ $2 = arm64 ]; then
+		enter="stp x29, x30, [sp, #-16]!; sub sp, sp, #1, lsl #12
+			bl corpus_far"
+		leave="add sp, sp, #1, lsl #12; ldp x29, x30, [sp], #16"
+	fi
+	cat >"$prog.s" <<-EOF
+		.file	"far.c"
+		.text
+		.globl	corpus_run
+		.type	corpus_run, %function
+	corpus_run:
+		.cfi_startproc
+		$enter
+		$(yes 'nop; nop; nop; nop; nop; nop; nop; nop' | head -40000)
+		$leave
+		ret
+		.cfi_endproc
+		.size	corpus_run, .-corpus_run
+		.section .note.GNU-stack,"",%progbits
+	EOF
+	cat >"$prog.c" <<-EOF
+		#include "corpus/corpus.h"
+		extern unsigned long fake_morestack_calls, fake_setsp_calls;
+		void corpus_far(void);
+		void corpus_far(void)
+		{
+			fake_setsp_calls++;
+		}
+	EOF
+	$(compiler $1 $2) -I"$here" $base "$prog.s" "$prog.c" "$fake.o" \
+		"${fake}_stub.o" -o "$prog" &&
 	run_program $2 "$prog"
 }
 

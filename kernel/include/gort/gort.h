@@ -7,7 +7,8 @@
  *
  * Contexts.  "Goroutine context" is code called, directly or not, from a
  * function given to gort_run() or gort_go(), on the goroutine's own stack:
- * not in a signal handler and not below gort_systemstack_call().  Functions
+ * not in a signal handler (which must have SA_ONSTACK) and not below
+ * gort_systemstack_call().  Functions
  * that return int give 0 or -errno and never set errno; -EPERM means that
  * the call came from another context.
  */
@@ -80,7 +81,7 @@ __attribute__((__noreturn__)) void gort_exit(void);
 /*
  * gort_systemstack_call - run fn(arg) on the thread's system stack (8 MiB),
  * for library code that needs more stack than the reserve a goroutine
- * leaves for code compiled without checks (16 KiB).  The thread runs
+ * leaves for code compiled without checks (24 KiB).  The thread runs
  * nothing else meanwhile; fn may not block on gort's channels and the like
  * (they return -EPERM or end the program).
  *
@@ -193,7 +194,7 @@ struct gort_stats {
 	uint64_t wall_ns;		/* since gort_run() began */
 };
 
-/* Context: goroutine, or any thread while nothing runs. */
+/* Context: any thread. */
 void gort_read_stats(struct gort_stats *st);
 
 /*

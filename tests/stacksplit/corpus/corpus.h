@@ -27,6 +27,6 @@ void corpus_fill(void *p, int c, unsigned long n);
 long corpus_sum(const void *p, unsigned long n);
 void corpus_die(int why) __attribute__((noreturn, cold));
 
-extern unsigned long fake_last_sp;
+extern volatile unsigned long fake_last_sp;
 
 #endif
