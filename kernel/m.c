@@ -137,8 +137,6 @@ void m_run(struct m *mp)
 
 	san_g_adopt_thread(tg);
 	san_g_create(mp->g0);
-	tg->seg0.lo = 0;
-	tg->seg0.top = stack_pointer();
 	mp->errno_addr = __errno_location();
 	t->g0 = mp->g0;
 	t->g0_sp = mp->g0->seg0.top;

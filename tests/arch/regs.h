@@ -13,7 +13,8 @@
  * Has a stack check that always fails.  Stores the registers it finds in its
  * body into regs_in_body, loads those of regs_to_return, and returns.
  *
- *	extern const unsigned int regs_saved[];		what a callee keeps
+ * regs_saved[] lists the words that a callee keeps.  REGS_FP is the frame
+ * pointer: on another segment the body has that of __morestack.
  */
 #ifndef TESTS_ARCH_REGS_H
 #define TESTS_ARCH_REGS_H
@@ -40,6 +41,7 @@ void regs_cross(void);
  * much of them there is: 0 for xmm0-15, 1 ymm0-15, 2 zmm0-31 and k0-k7.
  */
 #define REGS_GENERAL	15
+#define REGS_FP		4
 #define REGS_MASKS	16
 #define REGS_VECTORS	24
 #define REGS_VECTOR	8	/* words */
@@ -76,10 +78,11 @@ static inline uint64_t regs_mask(unsigned int i)
 #elif defined(__aarch64__)
 
 /*
- * Words 0-29: x0-x29.  From word 64 on 32 vectors of 16 bytes each.  x16,
- * x17 and x18 are nobody's.
+ * Words 0-29: x0-x29, without x16-x18.  From word 64 on 32 vectors of 16
+ * bytes each.
  */
 #define REGS_GENERAL	30
+#define REGS_FP		29
 #define REGS_VECTORS	64
 #define REGS_VECTOR	2	/* words */
 

@@ -73,12 +73,14 @@ regs_cross:
 	mov	x16, #256
 	bl	__morestack
 	hint	#38
+	stp	x29, x30, [sp, #-16]!
 	adrp	x16, regs_in_body
 	add	x16, x16, :lo12:regs_in_body
 	each_register stp, str
 	adrp	x16, regs_to_return
 	add	x16, x16, :lo12:regs_to_return
 	each_register ldp, ldr
+	ldp	x29, x30, [sp], #16
 	ret
 	.size	regs_cross, . - regs_cross
 

@@ -145,11 +145,13 @@ regs_cross:
 	call	__morestack
 	jmp	cross_body
 cross_body:
+	pushq	%rbp
 	pushq	%r11
 	leaq	regs_in_body(%rip), %r11
 	store_all
 	leaq	regs_to_return(%rip), %r11
 	load_all
+	popq	%rbp
 	ret
 	.size	regs_cross, . - regs_cross
 

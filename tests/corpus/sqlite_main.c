@@ -233,14 +233,16 @@ static void sqlf(struct job *job, sqlite3 *db, const char *name, const char *fmt
 	sqlite3_free(text);
 }
 
-/* before^n middle after^n */
+/* start before^n middle after^n */
 static void nested(struct job *job, sqlite3 *db, const char *name, int n,
-		   const char *before, const char *middle, const char *after)
+		   const char *start, const char *before, const char *middle,
+		   const char *after)
 {
 	sqlite3_str *s = sqlite3_str_new(db);
 	char *text;
 	int i;
 
+	sqlite3_str_appendall(s, start);
 	for (i = 0; i < n; i++)
 		sqlite3_str_appendall(s, before);
 	sqlite3_str_appendall(s, middle);
@@ -330,31 +332,6 @@ static void recursion(struct job *job, sqlite3 *db)
 /* Depth on the C stack: the parser's tree is walked by recursion. */
 static void depth(struct job *job, sqlite3 *db)
 {
-	int n = size < 10 ? 500 : 8000;
-
-	nested(job, db, "long sum", n, "", "SELECT 1", "+1");
-	nested(job, db, "long and", n, "", "SELECT id FROM t WHERE id<50", " AND id<>7");
-	nested(job, db, "long or", n, "", "SELECT count(*) FROM t WHERE id<9", " OR id=3");
-	nested(job, db, "long ||", n, "", "SELECT length('a'", "||'b'");
-	nested(job, db, "long concatenation", n, "", "SELECT 'a'", "||'b'");
-	nested(job, db, "not", n, "SELECT ", "1", "");
-	nested(job, db, "parentheses", n / 2, "SELECT 1 WHERE ", "1", "");
-	nested(job, db, "compound", size < 10 ? 50 : 400, "",
-	       "SELECT id FROM tree", " UNION SELECT 1-id FROM tree WHERE id<3");
-	nested(job, db, "too deep", 30000, "", "SELECT 1", "+1");
-	nested(job, db, "from in from", size < 10 ? 15 : 60,
-	       "SELECT id+1 AS id FROM (", "SELECT id FROM tree",
-	       " ORDER BY 1 LIMIT 90)");
-	nested(job, db, "in in", size < 10 ? 10 : 40,
-	       "SELECT id FROM tree WHERE id IN (", "SELECT 3", ")");
-	nested(job, db, "scalar", size < 10 ? 10 : 50, "SELECT (", "SELECT 3", "+1)");
-	nested(job, db, "case", size < 10 ? 100 : 3000, "", "SELECT abs(1",
-	       "");
-}
-
-/* Expressions nested by parentheses: sums to the right. */
-static void right(struct job *job, sqlite3 *db)
-{
 	static const struct {
 		const char *name, *before, *middle, *after;
 	} forms[] = {
@@ -367,29 +344,28 @@ static void right(struct job *job, sqlite3 *db)
 		{ "cast", "CAST(", "'12'", " AS INT)" },
 		{ "vector", "(1,(", "1", "))=(1,1)" },
 	};
-	int n = size < 10 ? 300 : 6000;
-	char before[64], after[64];
+	int n = size < 10 ? 500 : 8000;
 	size_t i;
 
-	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++) {
-		sqlite3_str *s = sqlite3_str_new(db);
-		char *text;
-		int k;
-
-		sqlite3_snprintf(sizeof(before), before, "%s", forms[i].before);
-		sqlite3_snprintf(sizeof(after), after, "%s", forms[i].after);
-		sqlite3_str_appendall(s, "SELECT ");
-		for (k = 0; k < n; k++)
-			sqlite3_str_appendall(s, before);
-		sqlite3_str_appendall(s, forms[i].middle);
-		for (k = 0; k < n; k++)
-			sqlite3_str_appendall(s, after);
-		text = sqlite3_str_finish(s);
-		if (!text)
-			die("sqlite3_str_finish");
-		sql(job, db, forms[i].name, text);
-		sqlite3_free(text);
-	}
+	nested(job, db, "long sum", n, "SELECT 1", "", "", "+1");
+	nested(job, db, "long and", n, "SELECT id FROM t WHERE id < 50", "", "",
+	       " AND id <> 7");
+	nested(job, db, "long or", n, "SELECT id FROM t WHERE id < 9", "", "",
+	       " OR id = 3");
+	nested(job, db, "long concatenation", n, "SELECT 'a'", "", "", "||'b'");
+	nested(job, db, "too deep", 30000, "SELECT 1", "", "", "+1");
+	nested(job, db, "compound", size < 10 ? 50 : 400, "SELECT id FROM tree", "", "",
+	       " UNION SELECT 1 - id FROM tree WHERE id < 3");
+	nested(job, db, "from in from", size < 10 ? 15 : 60, "",
+	       "SELECT id + 1 AS id FROM (", "SELECT id FROM tree",
+	       " ORDER BY 1 LIMIT 90)");
+	nested(job, db, "in in", size < 10 ? 10 : 40, "",
+	       "SELECT id FROM tree WHERE id IN (", "SELECT 3", ")");
+	nested(job, db, "scalar", size < 10 ? 10 : 50, "", "SELECT (", "SELECT 3",
+	       " + 1)");
+	for (i = 0; i < sizeof(forms) / sizeof(forms[0]); i++)
+		nested(job, db, forms[i].name, n * 3 / 4, "SELECT ",
+		       forms[i].before, forms[i].middle, forms[i].after);
 }
 
 static void views(struct job *job, sqlite3 *db)
@@ -439,7 +415,6 @@ static void json(struct job *job, sqlite3 *db)
 	    "json_group_array(id) FROM tree; "
 	    "SELECT key, value, type, path FROM json_tree('{\"x\":[1,{\"y\":null}]}');"
 	    "SELECT json_patch('{\"a\":1}', '{\"b\":[true,1.5]}')");
-	nested(job, db, "json depth", 1, "SELECT length(json(", "", "");
 	sqlf(job, db, "json arrays", "SELECT length(json("
 	     "replace(hex(zeroblob(%d)), '00', '[') || replace(hex(zeroblob(%d)), '00', ']')))",
 	     n, n);
@@ -536,7 +511,6 @@ static void in_memory(struct job *job)
 	tables(job, db);
 	recursion(job, db);
 	depth(job, db);
-	right(job, db);
 	views(job, db);
 	triggers(job, db);
 	json(job, db);
