@@ -35,6 +35,7 @@ struct range {
 struct walk {
 	struct g *gp;		/* whose stack; or NULL */
 	struct m *mp;		/* whose g0 and signal stack, too; or NULL */
+	struct segment *seg;	/* of gp's, where the last record was */
 	uintptr_t fp;
 	uintptr_t pc;		/* 0: at the end */
 };
@@ -52,10 +53,17 @@ static bool in_range(const struct range *r, uintptr_t addr)
 	return addr >= r->lo && addr + sizeof(struct record) <= r->hi;
 }
 
-/* The stretch of stack that holds a record at addr; false if none does. */
-static bool find_range(const struct walk *w, uintptr_t addr, struct range *r)
+static bool in_segment(const struct segment *seg, uintptr_t addr,
+		       struct range *r)
 {
-	const struct segment *seg;
+	*r = (struct range){ seg->lo + STACK_GUARD_SIZE, segment_end(seg) };
+	return in_range(r, addr);
+}
+
+/* The stretch of stack that holds a record at addr; false if none does. */
+static bool find_range(struct walk *w, uintptr_t addr, struct range *r)
+{
+	struct segment *seg;
 
 	if (w->mp) {
 		*r = (struct range){ w->mp->g0->seg0.lo, w->mp->g0->seg0.top };
@@ -66,13 +74,17 @@ static bool find_range(const struct walk *w, uintptr_t addr, struct range *r)
 		if (in_range(r, addr))
 			return true;
 	}
-	for (seg = w->gp ? &w->gp->seg0 : NULL; seg; seg = seg->next) {
-		*r = (struct range){ seg->lo + STACK_GUARD_SIZE,
-				     segment_end(seg) };
-		if (in_range(r, addr))
-			return true;
-	}
+	/* Near the last one, or anywhere: after a longjmp(), say. */
+	for (seg = w->seg; seg; seg = seg->prev)
+		if (in_segment(seg, addr, r))
+			goto found;
+	for (seg = w->gp ? &w->gp->seg0 : NULL; seg; seg = seg->next)
+		if (in_segment(seg, addr, r))
+			goto found;
 	return false;
+found:
+	w->seg = seg;
+	return true;
 }
 
 static void walk_next(struct walk *w)

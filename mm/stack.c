@@ -420,19 +420,18 @@ void stack_free(struct p *pp, struct segment *seg)
 	}
 }
 
-static struct segment *chain_find(struct segment *seg, uintptr_t sp)
+/* The current segment first, then callers', then spares. */
+struct segment *stack_find_segment(struct g *gp, uintptr_t sp)
 {
-	for (; seg; seg = seg->next)
+	struct segment *seg;
+
+	for (seg = gp->seg; seg; seg = seg->prev)
+		if (segment_contains(seg, sp))
+			return seg;
+	for (seg = gp->seg->next; seg; seg = seg->next)
 		if (segment_contains(seg, sp))
 			return seg;
 	return NULL;
-}
-
-struct segment *stack_find_segment(struct g *gp, uintptr_t sp)
-{
-	if (segment_contains(gp->seg, sp))
-		return gp->seg;
-	return chain_find(&gp->seg0, sp);
 }
 
 /*

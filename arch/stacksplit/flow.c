@@ -64,6 +64,7 @@ struct walk {
 	struct state deepest;
 	int64_t deepest_n;
 	bool guessed;		/* weak ways disagreed, or states were seeded */
+	bool seeding;
 	bool has_taken;		/* indirect jumps may stay inside */
 	int64_t red_low;	/* use of the red zone */
 	int64_t dyn_low, dyn_base;
@@ -357,7 +358,7 @@ static struct state *state_dup(const struct state *st)
 static bool same_sp(const struct walk *w, const struct state *a,
 		    const struct state *b)
 {
-	return val_equal(a->reg[w->a->sp], b->reg[w->a->sp]);
+	return a->reg[w->a->sp].n == b->reg[w->a->sp].n;
 }
 
 static void walk_enter(struct walk *w, size_t i, const struct state *st,
@@ -390,11 +391,17 @@ static void walk_enter_weakly(struct walk *w, size_t i, const struct state *st)
 
 	if (!n->weak)
 		n->weak = state_dup(st);
+	else if (n->waiting && same_sp(w, n->weak, st))
+		state_join(n->weak, st, w->a);
 	else
 		*n->weak = *st;
 	n->waiting = true;
 }
 
+/*
+ * Weakly: not all labels whose address is taken are meant to be jumped to.
+ * Position-independent code has one at the entry to compute addresses from.
+ */
 static void walk_enter_taken(struct walk *w, const struct state *st)
 {
 	const struct sym *sym;
@@ -406,7 +413,7 @@ static void walk_enter_taken(struct walk *w, const struct state *st)
 		sym = sym_find(w->u, item_stmt(w, i)->name,
 			       strlen(item_stmt(w, i)->name));
 		if (sym && sym->taken && !sym->is_func)
-			walk_enter(w, i, st, REACHED);
+			walk_enter_weakly(w, i, st);
 	}
 }
 
@@ -505,7 +512,7 @@ static void walk_block(struct walk *w, size_t i)
 			continue;
 		reach = REACHED;
 		walk_step(w, i, &s, &st);
-		if (!w->guessed)
+		if (!w->seeding)
 			walk_note_depth(w, &st);
 		walk_leave(w, &s, i);
 		if (!goes_on(&s))
@@ -601,7 +608,7 @@ static void walk_seed_unreached(struct walk *w)
 	for (i = 0; i < w->f->nitems; i++) {
 		if (!is_label(w, i) || w->node[i].in)
 			continue;
-		w->guessed = true;
+		w->guessed = w->seeding = true;
 		st = w->deepest;
 		if (cfi_depth(w, i, &depth)) {
 			st.reg[w->a->sp].n = depth;

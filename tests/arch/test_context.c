@@ -483,9 +483,10 @@ static void test_system_stack(void **state)
 
 static __noinline long fill_stack(long n)
 {
-	volatile char frame[1000];
+	char frame[1000];
 
 	frame[0] = (char)n;
+	use_frame(frame);
 	return n ? fill_stack(n - 1) + (frame[0] == (char)n) : 0;
 }
 

@@ -350,7 +350,7 @@ static void depth(struct job *job, sqlite3 *db)
 	nested(job, db, "long sum", n, "SELECT 1", "", "", "+1");
 	nested(job, db, "long and", n, "SELECT id FROM t WHERE id < 50", "", "",
 	       " AND id <> 7");
-	nested(job, db, "long or", n, "SELECT id FROM t WHERE id < 9", "", "",
+	nested(job, db, "long or", n / 10, "SELECT id FROM t WHERE id < 9", "", "",
 	       " OR id = 3");
 	nested(job, db, "long concatenation", n, "SELECT 'a'", "", "", "||'b'");
 	nested(job, db, "too deep", 30000, "SELECT 1", "", "", "+1");

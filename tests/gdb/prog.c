@@ -8,6 +8,9 @@
 
 #define __noinline	__attribute__((__noinline__))
 
+/* Compilers shrink frames that are not used. */
+#define use_frame(p)	__asm__ volatile("" : : "r" (p) : "memory")
+
 static volatile long sink;
 
 /* Below gort_systemstack_call(). */
@@ -29,10 +32,10 @@ static __noinline long call_system_stack(long n)
 /* Its check finds too little stack. */
 static __noinline long large_frame(long n)
 {
-	volatile char frame[20000];
+	char frame[20000];
 
 	frame[n] = 1;
-	sink++;
+	use_frame(frame);
 	return n + frame[n];
 }
 
@@ -54,10 +57,11 @@ static __noinline long bottom(long n)
 
 static __noinline long deep(long n)
 {
-	volatile char frame[20000];
+	char frame[20000];
 	long m;
 
 	frame[n] = 1;
+	use_frame(frame);
 	m = n ? deep(n - 1) : bottom(n);
 	sink++;
 	return m + frame[n];

@@ -119,7 +119,8 @@ static inline bool emulated(void)
 	return env && *env;
 }
 
-static volatile char dive_sink;
+/* Compilers shrink what is not used, and turn last calls into jumps. */
+#define use_frame(p)	__asm__ volatile("" : : "r" (p) : "memory")
 
 /*
  * dive - call fn(arg) with so many more bytes of stack in use, or a bit
@@ -128,14 +129,14 @@ static volatile char dive_sink;
 __attribute__((unused))
 static __noinline void dive(size_t bytes, void (*fn)(void *), void *arg)
 {
-	volatile char frame[512];
+	char frame[512];
 
-	frame[0] = 1;
-	if (bytes > 512)
-		dive(bytes - 512, fn, arg);
+	use_frame(frame);
+	if (bytes > sizeof(frame))
+		dive(bytes - sizeof(frame), fn, arg);
 	else if (fn)
 		fn(arg);
-	dive_sink = frame[0];
+	use_frame(frame);
 }
 
 #endif

@@ -39,7 +39,7 @@ static __noinline void near_the_end(void (*fn)(void), size_t slack)
 
 	*p = 1;
 	fn();
-	dive_sink = *p;
+	use_frame(p);
 }
 
 struct depths {
@@ -82,10 +82,9 @@ static __noinline long f40(long a1, long a2, long a3, long a4, long a5,
 			   long a31, long a32, long a33, long a34, long a35,
 			   long a36, long a37, long a38, long a39, long a40)
 {
-	volatile char frame[600];
+	char frame[600];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return a1 + 2 * a2 + 3 * a3 + 4 * a4 + 5 * a5 + 6 * a6 + 7 * a7 +
 	       8 * a8 + 9 * a9 + 10 * a10 + 11 * a11 + 12 * a12 + 13 * a13 +
 	       14 * a14 + 15 * a15 + 16 * a16 + 17 * a17 + 18 * a18 +
@@ -107,10 +106,9 @@ static __noinline double d12(float a, double b, float c, double d, double e,
 			     double f, double g, double h, double i, float j,
 			     double k, double l, int m, short n, char o)
 {
-	volatile char frame[300];
+	char frame[300];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h +
 	       9 * i + 10 * j + 11 * k + 12 * l + 13 * m + 14 * n + 15 * o;
 }
@@ -153,10 +151,9 @@ typedef __int128 i128;
 static __noinline i128 wide(i128 a, long b, i128 c, long d, i128 e, i128 f,
 			    long g, i128 h)
 {
-	volatile char frame[200];
+	char frame[200];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return a + 2 * (i128)b + 3 * c + 4 * (i128)d + 5 * e + 6 * f +
 	       7 * (i128)g + 8 * h;
 }
@@ -175,20 +172,18 @@ static __noinline long double extended(long double a, int b, long double c,
 				       long double g, long double h,
 				       long double i, long double j)
 {
-	volatile char frame[200];
+	char frame[200];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h +
 	       9 * i + 10 * j;
 }
 
 static __noinline long double complex twist(long double complex z, int n)
 {
-	volatile char frame[200];
+	char frame[200];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return z * (1 + 2.0L * I) + n;
 }
 
@@ -376,10 +371,9 @@ struct hfa {
 
 static __noinline struct hfa rotate(struct hfa s, struct hfa t)
 {
-	volatile char frame[300];
+	char frame[300];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return (struct hfa){ s.b + t.a, s.c + t.b, s.d + t.c, s.a + t.d };
 }
 
@@ -429,10 +423,9 @@ typedef float v4f __attribute__((vector_size(16)));
 static __noinline v4f add_v4f(v4f a, v4f b, v4f c, v4f d, v4f e, v4f f, v4f g,
 			      v4f h, v4f i, v4f j, v4f k)
 {
-	volatile char frame[300];
+	char frame[300];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h +
 	       9 * i + 10 * j + 11 * k;
 }
@@ -454,10 +447,9 @@ __attribute__((target("avx")))
 static __noinline v4d add_v4d(v4d a, v4d b, v4d c, v4d d, v4d e, v4d f, v4d g,
 			      v4d h, v4d i, v4d j, v4d k)
 {
-	volatile char frame[300];
+	char frame[300];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h +
 	       9 * i + 10 * j + 11 * k;
 }
@@ -476,10 +468,9 @@ __attribute__((target("avx512f")))
 static __noinline v8d add_v8d(v8d a, v8d b, v8d c, v8d d, v8d e, v8d f, v8d g,
 			      v8d h, v8d i, v8d j, v8d k)
 {
-	volatile char frame[300];
+	char frame[300];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h +
 	       9 * i + 10 * j + 11 * k;
 }
@@ -525,11 +516,12 @@ static void test_vectors(void **state)
 static __noinline long name(long a, long b, long c, long d, long e,	\
 			    long f, long g, long h, long i, long j)	\
 {									\
-	volatile char frame[size];					\
+	char frame[size];					\
 									\
 	for (size_t at = 0; at < (size); at += 4096)			\
 		frame[at] = (char)at;					\
 	frame[(size) - 1] = 7;						\
+	use_frame(frame);						\
 	return a + b + c + d + e + f + g + h + i + 1000 * j +		\
 	       frame[(size) - 1];						\
 }									\
@@ -613,10 +605,9 @@ static __noinline long nested(long n)
 
 	__noinline void add(long k)
 	{
-		volatile char frame[100];
+		char frame[100];
 
-		frame[0] = 1;
-		dive_sink = frame[0];
+		use_frame(frame);
 		total += k;
 	}
 
@@ -648,12 +639,11 @@ static int compares;
 
 static __noinline int compare_ints(const void *a, const void *b)
 {
-	volatile int frame[100];
+	char frame[400];
 
-	frame[0] = *(const int *)a;
-	frame[99] = *(const int *)b;
+	use_frame(frame);
 	compares++;
-	return (frame[0] > frame[99]) - (frame[0] < frame[99]);
+	return *(const int *)a - *(const int *)b;
 }
 
 static void call_qsort(void)
@@ -680,10 +670,9 @@ static void test_callbacks_from_libc(void **state)
 static __noinline long tail_target(long a, long b, long c, long d, long e,
 				   long f, long g, long h, long i, long j)
 {
-	volatile char frame[400];
+	char frame[400];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return a + 2 * b + 3 * c + 4 * d + 5 * e + 6 * f + 7 * g + 8 * h +
 	       9 * i + 10 * j;
 }
@@ -691,10 +680,9 @@ static __noinline long tail_target(long a, long b, long c, long d, long e,
 static __noinline long tail_caller(long a, long b, long c, long d, long e,
 				   long f, long g, long h, long i, long j)
 {
-	volatile char frame[100];
+	char frame[100];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return tail_target(j, i, h, g, f, e, d, c, b, a);
 }
 
@@ -707,19 +695,17 @@ static __noinline int even(unsigned int n);
 
 static __noinline int odd(unsigned int n)
 {
-	volatile char frame[48];
+	char frame[48];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return n ? even(n - 1) : 0;
 }
 
 static __noinline int even(unsigned int n)
 {
-	volatile char frame[16];
+	char frame[16];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return n ? odd(n - 1) : 1;
 }
 
@@ -739,10 +725,9 @@ static void test_tail_calls(void **state)
 /* errno is the goroutine's own; a slow path in between leaves it. */
 static __noinline int keep_errno(int n)
 {
-	volatile char frame[500];
+	char frame[500];
 
-	frame[0] = 1;
-	dive_sink = frame[0];
+	use_frame(frame);
 	return n ? keep_errno(n - 1) : errno;
 }
 

@@ -152,17 +152,20 @@ static noinline long vla_flags(int n, int m)
 	return sum + corpus_sum(a, n);
 }
 
+/* Not known to the compiler, which would make constant sizes static. */
+static volatile int zero;
+
 void test_dynamic(void)
 {
-	expect(vla(5), 5);
-	expect(vla(5000), 5000);
-	expect(vla_loop(10), 45 + 45 * 2 * 8 * 2);
-	expect(alloca_loop(20), 210 * 16);
-	expect(vla_args(9), 9 + 65 + 1 + 9 + 65 + 3 + 9);
-	expect(vla_big_args(7), 1207);
-	expect(vla_aligned(100), 132);
-	expect(vla_cold(5), 0);
-	expect(vla_cold(50), 50);
-	expect(vla_goto(5), 20);
-	expect(vla_flags(4, 10), 6 + 4);
+	expect(vla(zero + 5), 5);
+	expect(vla(zero + 5000), 5000);
+	expect(vla_loop(zero + 10), 45 + 45 * 2 * 8 * 2);
+	expect(alloca_loop(zero + 20), 210 * 16);
+	expect(vla_args(zero + 9), 9 + 65 + 1 + 9 + 65 + 3 + 9);
+	expect(vla_big_args(zero + 7), 1207);
+	expect(vla_aligned(zero + 100), 132);
+	expect(vla_cold(zero + 5), 0);
+	expect(vla_cold(zero + 50), 50);
+	expect(vla_goto(zero + 5), 20);
+	expect(vla_flags(zero + 4, 10), 6 + 4);
 }
