@@ -75,7 +75,10 @@ endif
 triple-x86_64	:= x86_64-linux-gnu
 triple-arm64	:= aarch64-linux-gnu
 emulator-x86_64	:= qemu-x86_64 -L /usr/x86_64-linux-gnu
-emulator-arm64	:= qemu-aarch64 -L /usr/aarch64-linux-gnu
+# The foreign architecture's own libc, if it is installed: a loader from the
+# cross libc would still find the other's libraries, of another version.
+emulator-arm64	:= qemu-aarch64 $(if $(wildcard /lib/ld-linux-aarch64.so.1),, \
+		   -L /usr/aarch64-linux-gnu)
 
 ifneq ($(ARCH),$(host-arch))
 CROSS_COMPILE	?= $(triple-$(ARCH))-

@@ -24,7 +24,7 @@
 #define SPINS_RELAX	30	/* cpu_relax() each, then */
 #define SPINS_YIELD	1	/* sched_yield(), then sleep */
 
-bool lock_no_membarrier;
+_Atomic bool lock_no_membarrier = true;
 _Atomic u32 lock_sleepers[LOCK_HASH_SIZE];
 
 static int membarrier(int cmd)
@@ -33,16 +33,22 @@ static int membarrier(int cmd)
 }
 
 /*
- * Linux 4.14 has the command.  Without it unlock_raw() executes a fence of
- * its own.  Called once, before there is a second thread of ours.
+ * Linux 4.14 has the command.  Without it, and until it is known, unlock_raw()
+ * executes a fence of its own.
  */
 void lock_init_once(void)
 {
 	int saved = errno;
 
-	lock_no_membarrier =
-		membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED) != 0;
+	if (!membarrier(MEMBARRIER_CMD_REGISTER_PRIVATE_EXPEDITED))
+		atomic_store_explicit(&lock_no_membarrier, false,
+				      memory_order_relaxed);
 	errno = saved;
+}
+
+static bool no_membarrier(void)
+{
+	return atomic_load_explicit(&lock_no_membarrier, memory_order_relaxed);
 }
 
 static bool try_lock(struct lock *l)
@@ -80,8 +86,10 @@ static void lock_sleep(struct lock *l)
 	int saved = errno;
 
 	atomic_fetch_add_explicit(lock_hash(l), 1, memory_order_seq_cst);
-	if (!lock_no_membarrier)
-		membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED);
+	if (no_membarrier())
+		full_fence();
+	else if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
+		throw("membarrier failed");
 	while (!try_lock(l))
 		futex_wait(&l->state, 1, -1);
 	atomic_fetch_sub_explicit(lock_hash(l), 1, memory_order_relaxed);

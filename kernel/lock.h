@@ -37,7 +37,7 @@ void lock_init_once(void);
 void lock_slow(struct lock *l);
 void lock_wake(struct lock *l);
 
-extern bool lock_no_membarrier;
+extern _Atomic bool lock_no_membarrier;
 
 /* Threads asleep, or about to be, on locks that share a hash. */
 #define LOCK_HASH_SIZE	64
@@ -86,7 +86,8 @@ static inline void unlock_raw(struct lock *l)
 	atomic_store_explicit(&l->state, 0, memory_order_release);
 	/* Ordered before the load below by lock_slow()'s membarrier(). */
 	barrier();
-	if (unlikely(lock_no_membarrier))
+	if (unlikely(atomic_load_explicit(&lock_no_membarrier,
+					  memory_order_relaxed)))
 		full_fence();
 	if (unlikely(atomic_load_explicit(lock_hash(l), memory_order_relaxed)))
 		lock_wake(l);

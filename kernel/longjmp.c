@@ -24,8 +24,17 @@ __noreturn void __wrap__longjmp(struct __jmp_buf_tag *env, int val);
 __noreturn void __wrap_siglongjmp(struct __jmp_buf_tag *env, int val);
 __noreturn void __wrap___longjmp_chk(struct __jmp_buf_tag *env, int val);
 
+#ifdef GORT_ASAN
+void gort_asan_unpoison_stack(void);
+#else
+static inline void gort_asan_unpoison_stack(void)
+{
+}
+#endif
+
 __public __nosplit void __wrap_longjmp(struct __jmp_buf_tag *env, int val)
 {
+	gort_asan_unpoison_stack();
 	if (guard_get() != GUARD_NONE)
 		guard_set(GUARD_POISON);
 	__real_longjmp(env, val);

@@ -82,7 +82,11 @@ __cold __noreturn void fatal_all(const char *fmt, ...)
 	va_start(ap, fmt);
 	say(fmt, ap);
 	va_end(ap);
-	traceback_all();
+	if (current_g()) {
+		print("\n");
+		traceback_here();
+	}
+	traceback_others(current_g());
 	_exit(EXIT_FATAL);
 }
 

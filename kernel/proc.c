@@ -56,6 +56,19 @@ const char *wait_reason_name(u32 why)
  * Global queue.
  */
 
+/* sysstack: takes sched.lock. */
+void __systemstack globrunq_put(struct g *const *batch, u32 n)
+{
+	lock(&sched.lock);
+	for (u32 i = 0; i < n; i++)
+		gqueue_push(&sched.runq, batch[i]);
+	atomic_store_explicit(&sched.runq_size,
+			      atomic_load_explicit(&sched.runq_size,
+					memory_order_relaxed) + n,
+			      memory_order_relaxed);
+	unlock(&sched.lock);
+}
+
 /* Take a fair share: one to return, the rest into pp's ring. */
 static struct g * __systemstack globrunq_get_locked(struct p *pp, u32 max)
 {
@@ -329,13 +342,22 @@ void sched_ready(struct g *gp)
 	releasem(mp);
 }
 
+/*
+ * Behind everybody: also behind those in the global queue, or a goroutine
+ * that spawns and yields would see only its own P's and never let the others
+ * run.
+ */
 static __g0_noreturn void yield_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 
 	mp->curg = NULL;
 	atomic_store_explicit(&gp->status, G_RUNNABLE, memory_order_relaxed);
-	runq_put(mp->p, gp);
+	if (unlikely(atomic_load_explicit(&sched.runq_size,
+					  memory_order_relaxed)))
+		globrunq_put(&gp, 1);
+	else
+		runq_put(mp->p, gp);
 	schedule();
 }
 

@@ -67,11 +67,7 @@ __public __noreturn void gort_exit(void)
 
 __public int gort_systemstack_call(void (*fn)(void *), void *arg)
 {
-	struct g *gp = getg();
-
-	if (!gp)
-		return -EPERM;
-	if (!fn)
+	if (unlikely(!fn))
 		return -EINVAL;
 	return systemstack(fn, arg);
 }

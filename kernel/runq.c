@@ -9,19 +9,11 @@ struct overflow {
 	u32 n;
 };
 
-/* sysstack: takes sched.lock. */
 static void __systemstack put_global(void *arg)
 {
 	struct overflow *o = arg;
 
-	lock(&sched.lock);
-	for (u32 i = 0; i < o->n; i++)
-		gqueue_push(&sched.runq, o->batch[i]);
-	atomic_store_explicit(&sched.runq_size,
-			      atomic_load_explicit(&sched.runq_size,
-					memory_order_relaxed) + o->n,
-			      memory_order_relaxed);
-	unlock(&sched.lock);
+	globrunq_put(o->batch, o->n);
 }
 
 /* The ring is full: half of it and gp go to the global queue. */

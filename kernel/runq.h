@@ -23,6 +23,9 @@
 void runq_put_slow(struct p *pp, struct g *gp, u32 head);
 struct g *runq_steal(struct p *pp, struct p *victim, bool take_next);
 
+/* proc.c: append to the global queue.  On g0. */
+void globrunq_put(struct g *const *batch, u32 n);
+
 static inline bool runq_empty(struct p *pp)
 {
 	return atomic_load_explicit(&pp->runq_head, memory_order_relaxed) ==
@@ -63,6 +66,32 @@ static inline void runq_put_next(struct p *pp, struct g *gp)
 		runq_put(pp, old);
 }
 
+/* With one P there are no thieves, and the owner needs no atomics. */
+static inline bool runq_shared(void)
+{
+	return sched.nprocs != 1;
+}
+
+static inline bool runq_take_next(struct p *pp, struct g *gp)
+{
+	if (runq_shared())
+		return atomic_compare_exchange_strong_explicit(&pp->runnext,
+				&gp, NULL, memory_order_acquire,
+				memory_order_relaxed);
+	atomic_store_explicit(&pp->runnext, NULL, memory_order_relaxed);
+	return true;
+}
+
+static inline bool runq_take_head(struct p *pp, u32 *head)
+{
+	if (runq_shared())
+		return atomic_compare_exchange_weak_explicit(&pp->runq_head,
+				head, *head + 1, memory_order_release,
+				memory_order_acquire);
+	atomic_store_explicit(&pp->runq_head, *head + 1, memory_order_relaxed);
+	return true;
+}
+
 static inline struct g *runq_get_ring(struct p *pp)
 {
 	u32 head = atomic_load_explicit(&pp->runq_head, memory_order_acquire);
@@ -72,9 +101,7 @@ static inline struct g *runq_get_ring(struct p *pp)
 	while (head != tail) {
 		gp = atomic_load_explicit(&pp->runq[head % RUNQ_SIZE],
 					  memory_order_relaxed);
-		if (atomic_compare_exchange_weak_explicit(&pp->runq_head,
-				&head, head + 1, memory_order_release,
-				memory_order_acquire))
+		if (runq_take_head(pp, &head))
 			return gp;
 	}
 	return NULL;
@@ -86,12 +113,8 @@ static inline struct g *runq_get(struct p *pp)
 	struct g *gp;
 
 	gp = atomic_load_explicit(&pp->runnext, memory_order_relaxed);
-	if (gp && ++pp->nextrun <= RUNNEXT_MAX) {
-		if (atomic_compare_exchange_strong_explicit(&pp->runnext, &gp,
-				NULL, memory_order_acquire,
-				memory_order_relaxed))
-			return gp;
-	}
+	if (gp && ++pp->nextrun <= RUNNEXT_MAX && runq_take_next(pp, gp))
+		return gp;
 	pp->nextrun = 0;
 	gp = runq_get_ring(pp);
 	if (gp)

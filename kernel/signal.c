@@ -97,14 +97,15 @@ static void on_fault(int sig, siginfo_t *info, void *uc)
 	uintptr_t addr = (uintptr_t)info->si_addr, guard = guard_get(), slot;
 	int saved = errno;
 
-	/* No stack check below may leave this stack. */
+	/* Spare the checks below the slow path, which would do nothing. */
 	guard_set(GUARD_NONE);
 	if (info->si_code > 0 && stack_classify(addr, &slot) == STACK_GUARD)
 		stack_guard_hit(uc, addr, slot);
 	if (old_action(sig)->sa_handler == SIG_DFL)
 		report_fault(sig, info, uc);
-	pass_on(sig, info, uc);
+	/* The user's handler may leave by longjmp(). */
 	guard_set(guard);
+	pass_on(sig, info, uc);
 	errno = saved;
 }
 

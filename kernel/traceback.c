@@ -170,9 +170,13 @@ static void traceback_walk(struct walk w)
 
 void traceback_g(struct g *gp)
 {
+	uintptr_t pc = context_pc(&gp->ctx);
+
+	/* One that has not run yet stands before its function. */
 	traceback_walk((struct walk){
 		.gp = gp,
-		.pc = context_pc(&gp->ctx) - 1,
+		.pc = pc == (uintptr_t)goroutine_start ? (uintptr_t)gp->fn :
+							 pc - 1,
 		.fp = context_fp(&gp->ctx),
 	});
 }
@@ -189,12 +193,14 @@ void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp)
 	});
 }
 
-void traceback_all(void)
+void traceback_others(const struct g *skip)
 {
 	size_t cursor = 0;
 	struct g *gp;
 
 	while ((gp = stack_next_g(&cursor))) {
+		if (gp == skip)
+			continue;
 		print("\n");
 		if (g_status(gp) == G_RUNNING) {
 			print_header(gp);

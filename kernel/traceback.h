@@ -15,7 +15,7 @@ void traceback_g(struct g *gp);
  */
 void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp);
 
-/* Print every goroutine. */
-void traceback_all(void);
+/* Print every goroutine but skip. */
+void traceback_others(const struct g *skip);
 
 #endif

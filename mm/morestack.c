@@ -23,6 +23,7 @@
 #include "mm/stack.h"
 
 #define ARGS_MAX	((size_t)1024)		/* 127 parameters of 8 bytes */
+#define ARGS_ALIGN	((uintptr_t)64)		/* vectors of 512 bits */
 #define BIGARGS_MAX	((size_t)1 << 20)	/* structures by value */
 
 static __cold __noreturn void stack_overflow(struct g *gp, u64 size)
@@ -108,21 +109,22 @@ static struct segment *next_segment(struct g *gp, struct segment *seg,
 			 (u64)stack_class_size(class), gp->id);
 	new->prev = seg;
 	seg->next = new;
+	stack_count_growth(false);
 	return new;
 }
 
 static void switch_segment(struct g *gp, struct segment *seg, u64 frame)
 {
 	size_t args = args_size(gp, seg);
-	struct segment *new = next_segment(gp, seg, frame + args);
+	struct segment *new = next_segment(gp, seg, frame + args + ARGS_ALIGN);
 
 	new->depth = seg->depth + (seg->top - gp->more_sp);
-	gp->more_new = new->top - args;
+	gp->more_new = gp->more_sp +
+		       ALIGN_DOWN(new->top - args - gp->more_sp, ARGS_ALIGN);
 	copy_args(gp->more_new, gp->more_sp, args);
 	segment_grow(new, gp->more_new - frame);
 	gp->more_seg = seg;
 	gp->seg = new;
-	stack_count_growth(false);
 }
 
 static void grow(struct g *gp, struct segment *seg)
@@ -142,6 +144,19 @@ static void grow(struct g *gp, struct segment *seg)
 	}
 }
 
+/* Frames between the jump and its target, on seg, are gone. */
+static void longjmped(struct g *gp, struct segment *seg)
+{
+	struct segment *left;
+
+	for (left = seg->next; left; left = left->next)
+		san_stack_unpoison(left->lo + STACK_GUARD_SIZE,
+				   left->top - left->lo - STACK_GUARD_SIZE);
+	san_stack_unpoison(seg->lo + STACK_GUARD_SIZE,
+			   gp->more_sp - seg->lo - STACK_GUARD_SIZE);
+	gp->seg = seg;
+}
+
 /*
  * newstack - answer a stack check that failed.
  * sysstack: may switch goroutines; its callees take class locks.
@@ -152,7 +167,8 @@ void __systemstack __g0_noreturn newstack(struct g *gp)
 
 	gp->more_new = 0;
 	if (seg) {
-		gp->seg = seg;
+		if (seg != gp->seg)
+			longjmped(gp, seg);
 		grow(gp, seg);
 		sched_check_preempt(gp);
 	}
@@ -179,7 +195,8 @@ void __systemstack __g0_noreturn newstack_setsp(struct g *gp)
 	uintptr_t sp = (uintptr_t)gp->more_need;
 
 	if (seg) {
-		gp->seg = seg;
+		if (seg != gp->seg)
+			longjmped(gp, seg);
 		if (sp > gp->more_sp || sp < segment_limit(seg))
 			fatal_at(gp, gp->more_pc, gp->more_fp,
 				 "dynamic stack allocation of %U bytes: goroutine %U has %U on this stretch of stack; allocate large arrays elsewhere",

@@ -434,6 +434,25 @@ struct segment *stack_find_segment(struct g *gp, uintptr_t sp)
 	return NULL;
 }
 
+#ifdef GORT_ASAN
+void gort_asan_unpoison_stack(void);
+
+/*
+ * Before a longjmp(): AddressSanitizer forgets the frames on the current
+ * stack that are jumped over; do the same for all segments.
+ */
+__public void gort_asan_unpoison_stack(void)
+{
+	struct segment *seg;
+
+	if (!in_goroutine())
+		return;
+	for (seg = &getg()->seg0; seg; seg = seg->next)
+		san_stack_unpoison(seg->lo + STACK_GUARD_SIZE,
+				   seg->top - seg->lo - STACK_GUARD_SIZE);
+}
+#endif
+
 /*
  * stack_g0_alloc - the system stack of the id-th thread.  Stays mapped for
  * the next run.

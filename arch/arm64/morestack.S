@@ -4,16 +4,18 @@
  *
  * A function that finds too little stack comes here by
  *
- *	more:	mov	x17, x30		// return address to its caller
- *		mov	x16, #need		// frame size, flags in bits 0-3
- *		bl	__morestack
+ *	more:	mov	x16, #need		// frame size, flags in bits 0-3
+ *		stp	x16, x30, [sp, #-16]!	// return address to its caller
+ *		bl	__morestack		// pops both
+ *		ret
  *		hint	#38			// bti jc
  *		b	body
  *
- * and sees one of two things: the call returns, and body runs where it would
- * have run; or body is called from here on another segment, and when it
- * returns, so does the function, to its caller.  Either way every register
- * but x16, x17 and the flags is as it was: compilers keep values in
+ * and sees one of two things: the call returns behind the "ret", and body
+ * runs where it would have run; or body is called from here on another
+ * segment, and when it has returned, so does the call, to the "ret".  (Going
+ * straight to the function's caller would leave the CPU's stack of return
+ * addresses off by one.)  Either way every register but x16, x17 and the flags is as it was: compilers keep values in
  * caller-saved registers across calls to functions they have seen.  x16 and
  * x17 they leave to the linker, whose veneers may use them in any call.
  *
@@ -29,7 +31,7 @@
  *	 +40 x0-x5
  *	 +32 need
  *	 +24 the segment this frame is on
- *	 +16 return address of "bl __morestack": the way to body
+ *	 +16 return address of "bl __morestack"; plus RET_SIZE: the way to body
  *	  +8 return address to the caller
  *	  +0 caller's x29		<- x29
  *
@@ -45,8 +47,11 @@
 #include "asm-offsets.h"
 
 #define ARGS_MAX	1024	/* C promises 127 parameters of 8 bytes */
+/* AAPCS64 aligns none of them to more than 16 bytes, and sp always is. */
 
-#define FRAME_BODY	16
+#define RET_SIZE	4	/* of the instruction "ret" */
+
+#define FRAME_RET	16
 #define FRAME_SEG	24
 #define FRAME_X0	40
 #define FRAME_X6	88
@@ -60,8 +65,12 @@
 	.p2align 4
 __morestack:
 	.cfi_startproc
-	.cfi_register x30, x17
+	.cfi_def_cfa_offset 16
+	.cfi_offset x30, -8
 	BTI_C
+	ldp	x16, x17, [sp], #16
+	.cfi_def_cfa_offset 0
+	.cfi_register x30, x17
 	stp	x29, x17, [sp, #-FRAME_SIZE]!
 	.cfi_def_cfa_offset FRAME_SIZE
 	.cfi_offset x29, -FRAME_SIZE
@@ -75,7 +84,7 @@ __morestack:
 	guard_addr x2, x1
 	ldr	x0, [x0, #TLS_G]		/* g */
 	ldr	x1, [x0, #G_SEG]		/* g->seg */
-	str	x30, [sp, #FRAME_BODY]
+	str	x30, [sp, #FRAME_RET]
 	stp	x1, x16, [sp, #FRAME_SEG]
 
 #ifdef GORT_ASAN
@@ -142,10 +151,11 @@ args_copied:
 	mov	sp, x1				/* on the next segment */
 
 call_body:
-	ldr	x16, [x29, #FRAME_BODY]
+	ldr	x16, [x29, #FRAME_RET]
 	ldp	x0, x1, [x29, #FRAME_X0]
 	ldp	x2, x3, [x29, #FRAME_X0 + 16]
 	ldp	x4, x5, [x29, #FRAME_X0 + 32]
+	add	x16, x16, #RET_SIZE
 	blr	x16				/* body */
 	.globl morestack_return
 	.hidden morestack_return
@@ -181,12 +191,13 @@ morestack_return:
 	ldr	x18, [x29, #FRAME_X18]
 #endif
 	mov	sp, x29				/* on it again */
+	ldr	x16, [sp, #FRAME_RET]
 	ldp	x29, x30, [sp], #FRAME_SIZE
 	.cfi_remember_state
 	.cfi_def_cfa sp, 0
 	.cfi_restore x29
 	.cfi_restore x30
-	ret
+	ret	x16				/* to "ret" */
 	.cfi_restore_state
 
 slow:
@@ -209,7 +220,7 @@ slow:
 	str	x16, [x0, #G_MORE_NEED]
 	add	x2, x29, #FRAME_SIZE
 	str	x2, [x0, #G_MORE_SP]
-	ldr	x2, [x29, #FRAME_BODY]
+	ldr	x2, [x29, #FRAME_RET]
 	str	x2, [x0, #G_MORE_PC]
 	str	x29, [x0, #G_MORE_FP]
 	adrp	x0, newstack
@@ -231,7 +242,7 @@ slow:
 	b	call_body
 
 in_place:
-	ldr	x16, [sp, #FRAME_BODY]
+	ldr	x16, [sp, #FRAME_RET]
 	ldp	x0, x1, [sp, #FRAME_X0]
 	ldp	x2, x3, [sp, #FRAME_X0 + 16]
 	ldp	x4, x5, [sp, #FRAME_X0 + 32]
@@ -239,6 +250,7 @@ in_place:
 	.cfi_def_cfa sp, 0
 	.cfi_restore x29
 	.cfi_restore x30
+	add	x16, x16, #RET_SIZE
 	ret	x16				/* to body */
 SYM_FUNC_END(__morestack)
 

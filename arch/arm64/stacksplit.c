@@ -6,17 +6,16 @@
  * A destination that is sp itself and not understood is an error.
  *
  * Registers of the inserted code:
- *	x16, x17  IP0 and IP1: any veneer between caller and callee may
- *		clobber them, so neither is live at a function entry.  x18 is
- *		the static chain of nested functions and stays.  In a body
- *		both may be live, and a veneer may come between the call of
- *		__morestack_setsp and its target: both are saved there.
+ *	x16, x17  IP0 and IP1: any veneer or PLT entry between caller and callee
+ *		may clobber them, so neither is live at a function entry, and
+ *		neither can carry an argument to __morestack.  x18 is the
+ *		static chain of nested functions and stays.  In a body both
+ *		may be live and are saved around __morestack_setsp.
  *	flags	dead at a function entry; sub, add and mov to sp keep them, so
  *		what goes before those sets none.
  *
- * Contract with __morestack:	x16: frame and flags, x17: the function's x30.
- * A PLT or a far veneer in between would destroy both, hence .hidden: such
- * a link fails instead.
+ * Contract with __morestack:	[sp]: frame and flags, [sp, #8]: the function's
+ * x30; it pops both.
  * Contract with __morestack_setsp:	[sp, #16]: the new sp; keeps all
  * registers but x30, and the flags.
  *
@@ -632,16 +631,21 @@ static bool is_far(const struct func *f)
 static void emit_slow_path(struct buf *b, const struct func *f,
 			   unsigned int imm)
 {
-	buf_printf(b, "\tmov\tx17, x30\n");
-	if (f->cfi)
-		buf_printf(b, "\t.cfi_register 30, 17\n");
 	buf_printf(b, "\tmovz\tx16, #%u\n", imm & 0xffff);
 	if (imm >> 16)
 		buf_printf(b, "\tmovk\tx16, #%u, lsl #16\n", imm >> 16);
+	buf_printf(b, "\tstp\tx16, x30, [sp, #-16]!\n");
+	if (f->cfi) {
+		buf_printf(b, "\t.cfi_adjust_cfa_offset 16\n");
+		buf_printf(b, "\t.cfi_rel_offset 30, 8\n");
+	}
 	buf_printf(b, "\tbl\t__morestack\n");
-	if (f->cfi)
+	if (f->cfi) {
+		buf_printf(b, "\t.cfi_adjust_cfa_offset -16\n");
 		buf_printf(b, "\t.cfi_restore 30\n");
-	buf_printf(b, "\thint\t#38\n");		/* bti jc */
+	}
+	buf_printf(b, "\tret\n");		/* body has run elsewhere */
+	buf_printf(b, "\thint\t#38\n");	/* bti jc */
 }
 
 static void emit_more(struct buf *b, const struct func *f, unsigned int id,
@@ -746,7 +750,6 @@ const struct arch arch_arm64 = {
 	.triple = "aarch64-linux-gnu",
 	.nregs = 32,
 	.sp = SP,
-	.fp = FP,
 	.args_base = 0,
 	.cfa_base = 0,
 	.call_bytes = 0,
@@ -761,5 +764,4 @@ const struct arch arch_arm64 = {
 	.emit_more = emit_more,
 	.is_far = is_far,
 	.emit_set_sp = emit_set_sp,
-	.epilogue = "\t.hidden\t__morestack\n",
 };

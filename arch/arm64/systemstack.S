@@ -4,6 +4,8 @@
  *
  * Only this thread reads what is written here: no barriers.
  */
+#include <asm/errno.h>
+
 #include <arch/linkage.h>
 #include <asm/tls.h>
 #include "asm-offsets.h"
@@ -18,13 +20,12 @@
  *	int systemstack(void (*fn)(void *), void *arg);
  *
  * In:   x0 fn, x1 arg
- * Out:  w0 0
+ * Out:  w0 0, or -EPERM on a thread the runtime does not know
  * Keep: x19-x29, d8-d15
  * Kill: everything else
  *
- * g and the guard stay in registers meanwhile: through memory each would cost
- * the next call two more trips through the store buffer.  The guard is put
- * back as it was, poisoned or not.
+ * g and the guard stay in registers meanwhile: a pair costs as much as one.
+ * The guard is put back as it was, poisoned or not.
  */
 SYM_FUNC_START(systemstack)
 	BTI_C
@@ -64,6 +65,7 @@ SYM_FUNC_START(systemstack)
 	str	x22, [x20]
 systemstack_done:
 	mov	w0, #0
+systemstack_return:
 	ldp	x21, x22, [sp, #FRAME_X21]
 	ldp	x19, x20, [sp, #FRAME_X19]
 	ldp	x29, x30, [sp], #FRAME_SIZE
@@ -79,8 +81,13 @@ systemstack_done:
 	.cfi_restore_state
 
 on_g0:
+	cbz	x10, not_ours
 	blr	x9
 	b	systemstack_done
+
+not_ours:
+	mov	w0, #-EPERM
+	b	systemstack_return
 
 on_signal_stack:
 	bl	systemstack_on_signal

@@ -166,8 +166,6 @@ void emit_unit(const struct unit *u, struct buf *out)
 		emit_set_sp(u, &u->func[i], &e);
 	}
 	emit_edits(u, &e, out);
-	if (id)
-		buf_printf(out, "%s", u->arch->epilogue);
 }
 
 void emit_frames(const struct unit *u, FILE *out)

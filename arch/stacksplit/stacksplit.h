@@ -169,7 +169,7 @@ struct arch {
 	const char *name;
 	const char *triple;
 	int nregs;
-	int sp, fp;
+	int sp;
 	int64_t args_base;	/* entry sp to the stack-passed arguments */
 	int64_t cfa_base;	/* entry sp to the CFA at entry */
 	int64_t call_bytes;	/* pushed by a call */
@@ -195,7 +195,6 @@ struct arch {
 	/* Text before an instruction that sets sp; false: cannot be done. */
 	bool (*emit_set_sp)(struct buf *b, const struct stmt *insn,
 			    int64_t slack);
-	const char *epilogue;	/* text for the end of every file */
 };
 
 extern const struct arch arch_x86_64;

@@ -5,14 +5,17 @@
  * A function that finds too little stack comes here by
  *
  *	more:	pushq	$need			# frame size, flags in bits 0-3
- *		call	__morestack
+ *		call	__morestack		# pops it
+ *		ret
  *		jmp	body
  *
- * and sees one of two things: the call returns, and body runs where it would
- * have run; or body is called from here on another segment, and when it
- * returns, so does the function, to its caller.  Either way every register
- * is as it was: compilers keep values in caller-saved registers across calls
- * to functions they have seen.
+ * and sees one of two things: the call returns behind the "ret", and body
+ * runs where it would have run; or body is called from here on another
+ * segment, and when it has returned, so does the call, to the "ret".  (Going
+ * straight to the function's caller would leave the CPU's stack of return
+ * addresses off by one.)  Either way every register is as it was: compilers
+ * keep values in caller-saved registers across calls to functions they have
+ * seen.
  *
  * The frame built here takes the place of the pushed constant, right below
  * the return address to the function's caller.  So it looks as if that
@@ -22,7 +25,7 @@
  *	+16  stack-passed arguments, the caller's frame (the CFA)
  *	 +8  return address to the caller
  *	 +0  caller's %rbp (was: need)	<- %rbp
- *	 -8  return address of "call __morestack": the way to body
+ *	 -8  return address of "call __morestack"; plus RET_SIZE: the way to body
  *	-16  %rax
  *	-24  %rcx
  *	-32  %rdx
@@ -42,7 +45,9 @@
 #include <arch/stacksplit.h>
 #include "asm-offsets.h"
 
+#define RET_SIZE	1	/* of the instruction "ret" */
 #define ARGS_MAX	1024	/* C promises 127 parameters of 8 bytes */
+#define ARGS_ALIGN	64	/* vectors of 512 bits may be among them */
 #define XSAVE_MASK	0xe7	/* x87, SSE, AVX, AVX-512; no AMX tiles */
 #define XSAVE_SIZE	2688	/* standard format up to Hi16_ZMM */
 #define XSAVE_HEADER	512
@@ -115,7 +120,10 @@ args_known:
 	addq	$15, %rdx
 	andq	$-16, %rdx
 	movq	SEG_TOP(%rsi), %r8
-	subq	%rdx, %r8			/* their new place */
+	subq	%rdx, %r8			/* their new place, */
+	subq	%rdi, %r8
+	andq	$-ARGS_ALIGN, %r8
+	addq	%rdi, %r8			/* aligned as they are now */
 	andq	$~STACKSPLIT_FLAGS, %rax
 	negq	%rax
 	addq	%r8, %rax			/* lowest byte of the frame */
@@ -144,6 +152,7 @@ call_body:
 	movq	-40(%rbp), %rsi
 	movq	-48(%rbp), %rdi
 	movq	-56(%rbp), %r8
+	addq	$RET_SIZE, -8(%rbp)
 	call	*-8(%rbp)			/* body */
 	.globl morestack_return
 	.hidden morestack_return
@@ -174,13 +183,15 @@ morestack_return:
 	movq	-88(%rbp), %r10
 	movq	-96(%rbp), %r11
 #endif
+	subq	$RET_SIZE, -8(%rbp)
 	movq	-24(%rbp), %rcx
 	movq	-32(%rbp), %rdx
-	movq	%rbp, %rsp			/* on it again */
-	popq	%rbp
+	leaq	-8(%rbp), %rsp			/* on it again */
+	movq	0(%rbp), %rbp
 	.cfi_remember_state
-	.cfi_def_cfa rsp, 8
-	ret
+	.cfi_def_cfa rsp, 24
+	.cfi_restore rbp
+	ret	$8				/* to "ret"; drops the record */
 	.cfi_restore_state
 
 slow:
@@ -218,6 +229,7 @@ slow:
 	jmp	call_body
 
 in_place:
+	addq	$RET_SIZE, -8(%rbp)
 	movq	-16(%rbp), %rax
 	movq	-24(%rbp), %rcx
 	movq	-32(%rbp), %rdx

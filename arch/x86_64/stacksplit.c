@@ -678,6 +678,7 @@ static void emit_more(struct buf *b, const struct func *f, unsigned int id,
 	buf_printf(b, "\tcall\t__morestack@PLT\n");
 	if (f->cfi)
 		buf_printf(b, "\t.cfi_adjust_cfa_offset -8\n");
+	buf_printf(b, "\tret\n");		/* body has run elsewhere */
 	buf_printf(b, "\tjmp\t.Lgort_body%u\n", id);
 }
 
@@ -778,7 +779,6 @@ const struct arch arch_x86_64 = {
 	.triple = "x86_64-linux-gnu",
 	.nregs = 16,
 	.sp = RSP,
-	.fp = RBP,
 	.args_base = 8,
 	.cfa_base = 8,
 	.call_bytes = 8,
@@ -793,5 +793,4 @@ const struct arch arch_x86_64 = {
 	.emit_more = emit_more,
 	.is_far = is_far,
 	.emit_set_sp = emit_set_sp,
-	.epilogue = "",
 };

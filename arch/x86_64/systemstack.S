@@ -2,6 +2,8 @@
 /*
  * x86_64/systemstack.S - run a function on g0 and come back.
  */
+#include <asm/errno.h>
+
 #include <arch/linkage.h>
 #include "asm-offsets.h"
 
@@ -11,13 +13,18 @@
  *	int systemstack(void (*fn)(void *), void *arg);
  *
  * In:   %rdi fn, %rsi arg
- * Out:  %eax 0
+ * Out:  %eax 0, or -EPERM on a thread the runtime does not know
  * Keep: %rbx %rbp %r12-%r15
  * Kill: everything else
  *
- * g and the guard stay in registers meanwhile: through memory each would cost
- * the next call two more trips through the store buffer.  The guard is put
- * back as it was, poisoned or not.
+ * The goroutine's stack while fn runs on g0:
+ *	 +8  return address
+ *	 +0  %rbp           <- %rbp
+ *	 -8  g
+ *	-16  guard: put back as it was, poisoned or not
+ *
+ * Short above all: it is what the runtime does around every lock that stack
+ * growth can reach.
  */
 SYM_FUNC_START(systemstack)
 	pushq	%rbp
@@ -25,36 +32,30 @@ SYM_FUNC_START(systemstack)
 	.cfi_rel_offset rbp, 0
 	movq	%rsp, %rbp
 	.cfi_def_cfa_register rbp
-	pushq	%rbx
-	.cfi_offset rbx, -24
-	pushq	%r12
-	.cfi_offset r12, -32
-	pushq	%r13
-	.cfi_offset r13, -40
-	movq	gort_tls@gottpoff(%rip), %rbx
+	movq	gort_tls@gottpoff(%rip), %rcx
 	movq	%rdi, %rax			/* fn */
-	movq	%rsp, %rcx
+	movq	%rsp, %rdx
 	movq	%rsi, %rdi			/* arg */
-	subq	%fs:TLS_SIG_LO(%rbx), %rcx
-	cmpq	%fs:TLS_SIG_SIZE(%rbx), %rcx
+	subq	%fs:TLS_SIG_LO(%rcx), %rdx
+	cmpq	%fs:TLS_SIG_SIZE(%rcx), %rdx
 	jb	on_signal_stack
-	movq	%fs:TLS_G(%rbx), %r12		/* g */
-	movq	%fs:TLS_G0(%rbx), %rdx		/* g0 */
-	cmpq	%rdx, %r12
+	movq	%fs:TLS_G(%rcx), %rsi		/* g */
+	movq	%fs:TLS_G0(%rcx), %rdx		/* g0 */
+	cmpq	%rdx, %rsi
 	je	on_g0
-	movq	%fs:0x70, %r13			/* guard */
+	pushq	%rsi
+	pushq	%fs:0x70
 	movq	$0, %fs:0x70
-	movq	%rdx, %fs:TLS_G(%rbx)
-	movq	%fs:TLS_G0_SP(%rbx), %rsp	/* on g0's stack */
+	movq	%rdx, %fs:TLS_G(%rcx)
+	movq	%fs:TLS_G0_SP(%rcx), %rsp	/* on g0's stack */
 	call	*%rax
-	leaq	-24(%rbp), %rsp			/* on the goroutine's stack */
-	movq	%r12, %fs:TLS_G(%rbx)
-	movq	%r13, %fs:0x70
-systemstack_done:
+	movq	gort_tls@gottpoff(%rip), %rcx
+	movq	-8(%rbp), %rsi			/* g */
+	movq	-16(%rbp), %rdx			/* guard */
+	movq	%rbp, %rsp			/* on the goroutine's stack */
+	movq	%rsi, %fs:TLS_G(%rcx)
+	movq	%rdx, %fs:0x70
 	xorl	%eax, %eax
-	popq	%r13
-	popq	%r12
-	popq	%rbx
 	popq	%rbp
 	.cfi_remember_state
 	.cfi_def_cfa rsp, 8
@@ -62,13 +63,25 @@ systemstack_done:
 	.cfi_restore_state
 
 on_g0:
-	subq	$8, %rsp			/* keep it 16-aligned */
+	testq	%rdx, %rdx
+	jz	not_ours
 	call	*%rax
-	addq	$8, %rsp
-	jmp	systemstack_done
+	xorl	%eax, %eax
+	popq	%rbp
+	.cfi_remember_state
+	.cfi_def_cfa rsp, 8
+	ret
+	.cfi_restore_state
+
+not_ours:
+	movl	$-EPERM, %eax
+	popq	%rbp
+	.cfi_remember_state
+	.cfi_def_cfa rsp, 8
+	ret
+	.cfi_restore_state
 
 on_signal_stack:
-	subq	$8, %rsp
 	call	systemstack_on_signal
 	ud2
 SYM_FUNC_END(systemstack)

@@ -69,9 +69,10 @@ regs_call:
 	.globl	regs_cross
 	.type	regs_cross, %function
 regs_cross:
-	mov	x17, x30
 	mov	x16, #256
+	stp	x16, x30, [sp, #-16]!
 	bl	__morestack
+	ret
 	hint	#38
 	stp	x29, x30, [sp, #-16]!
 	adrp	x16, regs_in_body

@@ -143,6 +143,7 @@ regs_call:
 regs_cross:
 	pushq	$256
 	call	__morestack
+	ret
 	jmp	cross_body
 cross_body:
 	pushq	%rbp

@@ -26,6 +26,7 @@ build/*)	src=$PWD/build/corpus/src ;;
 *)		src=$PWD/$O/corpus/src ;;
 esac
 objects=$O/corpus
+declare -A outs
 mkdir -p "$objects" "$src" || exit 1
 
 case $CC in
@@ -208,7 +209,10 @@ emulator_for()
 	if [[ $1 = "$ARCH" ]]; then
 		echo "$EMULATOR"
 	else
-		echo "qemu-aarch64 -L /usr/aarch64-linux-gnu"
+		# As in the Makefile: never the cross libc's loader with the
+		# libraries of an installed arm64 libc.
+		echo "qemu-aarch64$([[ -e /lib/ld-linux-aarch64.so.1 ]] ||
+			echo ' -L /usr/aarch64-linux-gnu')"
 	fi
 }
 
@@ -226,9 +230,7 @@ missing_for()
 # library arch: install as a user does, into $objects/arch/dest
 library()
 {
-	local dest=$PWD/$objects/$1/dest
-	[[ $objects != /* ]] || dest=$objects/$1/dest
-	local -a config=()
+	local dest=$objects/$1/dest status
 
 	exec 9>"$objects/.lock"
 	flock 9
@@ -239,7 +241,7 @@ library()
 			-u CC_CMD make -j2 install "ARCH=$1" "O=$objects/$1/lib" \
 			"DESTDIR=$dest" PREFIX=/usr
 	fi
-	local status=$?
+	status=$?
 	exec 9>&-
 	return $status
 }
@@ -247,10 +249,8 @@ library()
 # gort what arch: the flags for users
 gort()
 {
-	local pc=$objects/$2/dest/usr/lib/pkgconfig
-
-	[[ $pc = /* ]] || pc=$PWD/$pc
-	env -u PKG_CONFIG_SYSROOT_DIR -u PKG_CONFIG_LIBDIR PKG_CONFIG_PATH="$pc" \
+	env -u PKG_CONFIG_SYSROOT_DIR -u PKG_CONFIG_LIBDIR \
+		PKG_CONFIG_PATH="$objects/$2/dest/usr/lib/pkgconfig" \
 		pkg-config "--$1" gort
 }
 
@@ -261,107 +261,180 @@ assembler()
 
 # ---- compiling ----
 
-# object out source tool command...: note how to make out, unless that is what
-# it was made by.  tool is the assembler, or empty.
+# object variant name source flag...: compile source for that variant ("plain"
+# or a CPU) to name.o of the program, unless it is there from the same command,
+# source, compiler and assembler.  compile does the work.
 object()
 {
-	local out=$1 source=$2 tool=$3
+	local variant=$1 out=$objects/$1/$program/$2.o source=$3 tool= cc=$HOSTCC
 	shift 3
+	set -- "$@" ${EXTRA_CFLAGS-}
+
+	if [[ $variant = plain ]]; then
+		set -- "$@" -DPLAIN
+	else
+		cc=$(cc_for "$variant")
+		tool=$(assembler "$variant")
+		set -- "$@" $(gort cflags "$variant") -fstack-usage -save-temps=obj
+	fi
+	set -- $cc "$@" -c "$source" -o "$out"
+	outs[$variant]+=" $out"
 
 	mkdir -p "${out%/*}"
 	{
 		printf '%s\n' "$*"
-		$1 --version | head -1
+		$cc --version | head -1
 		cat "$source" tests/corpus/*.h $tool | cksum
 	} >"$out.want"
-	made+=("$out")
 	if [[ -e $out ]] && cmp -s "$out.want" "$out.made"; then
 		return
 	fi
 	rm -f "$out" "$out.made"
-	printf '%s > %q 2>&1 && mv %q %q\n' "$(printf '%q ' "$@")" "$out.log" \
+	printf '%s >%q 2>&1 && mv %q %q\n' "$(printf '%q ' "$@")" "$out.log" \
 		"$out.want" "$out.made" >>"$tap_tmp/.queue"
 }
 
-# Make all that object noted, on two CPUs.
+# Two at a time
 compile()
 {
 	touch "$tap_tmp/.queue"
 	xargs -d '\n' -n 1 -P 2 sh -c <"$tap_tmp/.queue"
-	: >"$tap_tmp/.queue"
+	rm "$tap_tmp/.queue"
 }
 
-# made out...
-made()
+# link variant name object...
+link()
 {
-	local out status=0
+	local variant=$1 out=$objects/$1/$program/$2 o status=0
+	shift 2
 
-	for out; do
-		if [[ ! -e $out.made ]]; then
-			cat "$out.log"
+	for o; do
+		if [[ ! -e $o.made ]]; then
+			cat "$o.log"
 			status=1
 		fi
 	done
-	return $status
+	if ((status)); then
+		return 1
+	elif [[ $variant = plain ]]; then
+		$HOSTCC "$@" -pthread -lm -o "$out"
+	else
+		$(cc_for "$variant") "$@" $(gort libs "$variant") -lm -o "$out"
+	fi
 }
 
-# frames arch out...: what the tool thinks of the stack, against the compiler
+# frames arch: what the tool thinks of the stack, against the compiler
 frames()
 {
-	local arch=$1 out base=0 status=0
-	shift
+	local out base=0 said n=0 status=0
 
-	[[ $arch != x86_64 || $is_clang ]] || base=8
-	for out; do
+	[[ $1 != x86_64 || $is_clang ]] || base=8
+	for out in ${outs[$1]}; do
 		out=${out%.o}
-		"$(assembler "$arch")" --gort-frames "$out.s" >"$out.frames" &&
-			awk -f tests/corpus/frames.awk -v base=$base "$out.su" \
-				"$out.frames" || { echo "in $out.s"; status=1; }
+		if said=$("$(assembler "$1")" --gort-frames "$out.s" >"$out.frames" &&
+				awk -f tests/corpus/frames.awk -v base=$base \
+				"$out.su" "$out.frames" 2>&1); then
+			n=$((n + said))
+		else
+			printf 'in %s:\n%s\n' "$out.s" "$said"
+			status=1
+		fi
 	done
-	return $status
+	echo "$n frames compared"
+	((n)) && return $status
 }
 
 # ---- running ----
 
-# reference name command...: what the plain build prints
-reference()
-{
-	local name=$1
-	shift
-	timeout 300 "$@" >"$tap_tmp/$name.plain" || { tail "$tap_tmp/$name.plain"; return 1; }
-}
-
-# same name command...: prints what the plain build printed.  Leaves what it
-# says on standard error in $tap_tmp/.err.
+# same arch mode binary argument...: it prints what the plain build prints.
+# mode: native, or a value of GORTDEBUG's maymorestack, or of both with at
+# least that many KiB of stack, "native,1024".
 same()
 {
-	local name=$1 status
-	shift
-	echo "GORTDEBUG=$GORTDEBUG $*"
-	timeout 300 "$@" >"$tap_tmp/$name.out" 2>"$tap_tmp/.err" </dev/null
+	local arch=$1 mode=${2%,*} least= binary=$3 log=$tap_tmp/run status peak
+	local plain=$tap_tmp/plain
+	[[ $2 != *,* ]] || least=${2#*,}
+	shift 3
+
+	plain+=$(printf '%s' "-$*" | tr -c '0-9A-Za-z' -)
+	if [[ ! -e $plain ]]; then
+		timeout -k 5 300 "$objects/plain/$program/$program" "$@" \
+			>"$plain.part" || { echo "plain: exit status $?"; return 1; }
+		mv "$plain.part" "$plain"
+	fi
+	(
+		export GORTDEBUG=${GORTDEBUG-}
+		[[ $mode = native ]] ||
+			GORTDEBUG=${GORTDEBUG:+$GORTDEBUG,}maymorestack=$mode
+		echo "GORTDEBUG=$GORTDEBUG $binary $*"
+		exec timeout -k 5 300 $(emulator_for "$arch") \
+			"$objects/$arch/$program/$binary" "$@" >"$log.out" 2>"$log.err"
+	)
 	status=$?
-	tail -40 "$tap_tmp/.err"
-	((status == 0)) || { echo "exit status $status"; return 1; }
-	diff "$tap_tmp/$name.plain" "$tap_tmp/$name.out" >"$tap_tmp/.diff" ||
-		{ head -20 "$tap_tmp/.diff"; return 1; }
+	tail -40 "$log.err"
+	if ((status)); then
+		echo "exit status $status"
+		return 1
+	fi
+	diff "$plain" "$log.out" >"$log.diff" || { head -20 "$log.diff"; return 1; }
+	if [[ $least ]]; then
+		peak=$(sed -n 's/^stack_peak_kib=\([0-9]*\) .*/\1/p' "$log.err")
+		((${peak:-0} >= least)) || { echo "only $peak KiB of stack"; return 1; }
+	fi
 }
 
-# deep kib: what same ran used that much stack
-deep()
-{
-	local peak
+# ---- all together ----
 
-	peak=$(sed -n 's/^stack_peak_kib=\([0-9]*\) .*/\1/p' "$tap_tmp/.err")
-	echo "peak: $peak KiB"
-	((${peak:-0} >= $1))
+# must description command...: check, and fail if it failed
+must()
+{
+	local before=$tap_failed ok
+
+	tap_failed=0
+	check "$@"
+	ok=$((!tap_failed))
+	tap_failed=$((before | tap_failed))
+	((ok))
 }
 
-# with mode command...: with GORTDEBUG's maymorestack
-with()
+# corpus name: test that program.  The script has the functions
+#
+#	build variant		call object for each source
+#	link_all variant	call link
+#	runs speed		print "mode binary argument..." lines; speed is
+#				native or emulated
+#
+# A plain build prints the same on every CPU, so there is only that of the
+# machine.
+corpus()
 {
-	local GORTDEBUG=${GORTDEBUG-} mode=$1
-	shift
-	[[ $mode = native ]] || GORTDEBUG=${GORTDEBUG:+$GORTDEBUG,}maymorestack=$mode
-	export GORTDEBUG
-	"$@"
+	local arch tool ready=() speed run
+	program=$1
+
+	if ! must "sources of $program" sources "$program"; then
+		plan $tap_n
+		finish
+	fi
+	build plain
+	for arch in "${arches[@]}"; do
+		if tool=$(missing_for "$arch"); then
+			skip "$arch" "$tool"
+		elif must "$arch: make install" library "$arch"; then
+			build "$arch"
+			ready+=("$arch")
+		fi
+	done
+	compile
+	check 'plain: builds' link_all plain
+	for arch in "${ready[@]}"; do
+		must "$arch: builds" link_all "$arch" || continue
+		check "$arch: frames" frames "$arch"
+		speed=native
+		[[ ! $(emulator_for "$arch") ]] || speed=emulated
+		while read -ra run; do
+			check "$arch: ${run[*]//*\//}" same "$arch" "${run[@]}"
+		done < <(runs $speed)
+	done
+	plan $tap_n
+	finish
 }

@@ -81,10 +81,14 @@ static inline int mode_times(int full)
 {
 	int n = full;
 
+#ifdef WITH_TSAN
+	n = full / 30;
+#else
 	if (mode_emulated() || mode_sanitized())
 		n = full / 10;
 	else if (mode_gortdebug("maymorestack"))
 		n = full / 4;
+#endif
 	return n ? n : 1;
 }
 

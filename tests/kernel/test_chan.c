@@ -566,6 +566,8 @@ static void last_send(void *arg)
 	CHECK_EQ(gort_chan_send(arg, &v), 0);
 }
 
+static struct gort_waitgroup receivers;
+
 static void last_recv(void *arg)
 {
 	long v;
@@ -573,6 +575,7 @@ static void last_recv(void *arg)
 	CHECK_EQ(gort_chan_recv(arg, &v), 0);
 	CHECK_EQ(v, 42);
 	CHECK_EQ(gort_chan_free(arg), 0);
+	gort_waitgroup_done(&receivers);
 }
 
 /* Whoever got the last message may free the channel at once. */
@@ -584,6 +587,7 @@ static void free_after_recv(void *arg)
 		struct gort_chan *c = gort_chan_new(sizeof(long), i % 3);
 
 		CHECK_NE((uintptr_t)c, 0);
+		gort_waitgroup_add(&receivers, 1);
 		CHECK_EQ(gort_go(last_send, c), 0);
 		last_recv(c);
 	}
@@ -598,11 +602,13 @@ static void free_by_woken(void *arg)
 		struct gort_chan *c = gort_chan_new(sizeof(long), i % 3);
 
 		CHECK_NE((uintptr_t)c, 0);
+		gort_waitgroup_add(&receivers, 1);
 		CHECK_EQ(gort_go(last_recv, c), 0);
 		if (i % 2)
 			gort_yield();
 		last_send(c);
 	}
+	gort_waitgroup_wait(&receivers);
 }
 
 static void close_then_gone(void *arg)

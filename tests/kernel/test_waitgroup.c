@@ -287,7 +287,7 @@ static void test_several_waiters(void **state)
 }
 
 struct pong {
-	struct gort_waitgroup wg;
+	struct gort_waitgroup wg, end;
 	struct gort_chan *go;
 };
 
@@ -297,6 +297,7 @@ static void ping_done(void *arg)
 
 	while (!gort_chan_recv(p->go, NULL))
 		gort_waitgroup_done(&p->wg);
+	gort_waitgroup_done(&p->end);
 }
 
 static void check_reuse(void *arg)
@@ -304,6 +305,7 @@ static void check_reuse(void *arg)
 	struct pong p = { .go = gort_chan_new(0, 0) };
 	int n = *(int *)arg;
 
+	gort_waitgroup_add(&p.end, 1);
 	CHECK_EQ(gort_go(ping_done, &p), 0);
 	for (int i = 0; i < n; i++) {
 		gort_waitgroup_add(&p.wg, 1);
@@ -311,6 +313,8 @@ static void check_reuse(void *arg)
 		gort_waitgroup_wait(&p.wg);
 	}
 	CHECK_EQ(gort_chan_close(p.go), 0);
+	gort_waitgroup_wait(&p.end);
+	CHECK_EQ(gort_chan_free(p.go), 0);
 }
 
 static void test_reuse(void **state)

@@ -25,6 +25,7 @@
 #pragma GCC diagnostic ignored "-Wpsabi"
 
 #define KIB(n)		((size_t)(n) << 10)
+#define SLACK		(WITH_SANITIZER ? 512 : 64)	/* they pad alloca() */
 
 static size_t room_here(void)
 {
@@ -57,14 +58,14 @@ static void at_depths(void *arg)
 
 static void at_every_depth(void (*fn)(void), size_t to)
 {
-	struct depths d = { fn, 64, to, 16 };
+	struct depths d = { fn, SLACK, to, 16 };
 
 	run_test_goroutine(at_depths, &d);
 }
 
 static void at_some_depths(void (*fn)(void), size_t to)
 {
-	struct depths d = { fn, 64, to, to / 64 & ~(size_t)15 };
+	struct depths d = { fn, SLACK, to, to / 64 & ~(size_t)15 };
 
 	run_test_goroutine(at_depths, &d);
 }
@@ -121,7 +122,7 @@ static void call_d12(void)
 
 /* An odd number of stack-passed words, small types among them. */
 static __noinline int narrow(long a, long b, long c, long d, long e, long f,
-			     long g, long h, char i, short j, int k, bool l,
+			     long g, long h, signed char i, short j, int k, bool l,
 			     float m)
 {
 	return (int)(a + b + c + d + e + f + g + h) * 100 + i + j + k + l +

@@ -502,6 +502,9 @@ static void assert_wild(const char *signal_name, int sig, const char *function)
 	child_expect_text(signal_name);
 	child_expect_text("invalid memory access at ");
 	child_expect_text("goroutine 1 [running]:");
+	/* Their code, which makes the access, has no frame pointers. */
+	if (WITH_SANITIZER)
+		return;
 	child_expect_text(function);
 	child_expect_text("goroutine_start");
 }

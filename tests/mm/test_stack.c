@@ -86,6 +86,7 @@ static void grow_by_switching(void *arg)
 	/* One for the third; the second is there already. */
 	expect_eq(after.stack_grown_by_switch,
 		  before.stack_grown_by_switch + 2);
+	expect_ge(after.stack_inuse, before.stack_inuse + stack_class_size(1));
 }
 
 static void test_grows_by_switching(void **state)
@@ -279,8 +280,8 @@ static void trimmed(void *arg)
 	before = stats();
 	crowd_comes_and_goes(8, MIB(16));
 	after = stats();
-	/* Free slots keep at most 4 MiB, these 64, 1024 and 4096 KiB. */
-	expect_le(after.stack_resident, before.stack_resident + 8 * MIB(6));
+	/* Free slots keep at most 4 MiB, and each has one, and smaller ones. */
+	expect_le(after.stack_resident, before.stack_resident + 8 * MIB(8));
 	expect_ge(after.stack_peak, 8 * MIB(16));
 }
 
@@ -310,7 +311,7 @@ static void leave_many(void *arg)
 
 static void test_second_run_starts_clean(void **state)
 {
-	struct crowd c = { .depth = KIB(100) };
+	static struct crowd c = { .depth = KIB(100) };
 	struct gort_stats first, second;
 
 	(void)state;
@@ -432,7 +433,10 @@ static void run_guards(void *arg)
 		run_child_goroutine(count_guards, &st);
 		made = st.stack_slots - before.stack_slots;
 		missing = made > c->guards ? made - c->guards : 0;
-		if (st.stack_guards_missing == missing && made >= 200)
+		/* The system stack's guard may be one of them. */
+		if (st.stack_guards_missing >= missing &&
+		    st.stack_guards_missing <= missing + (missing > 0) &&
+		    made >= 200)
 			continue;
 		fprintf(stderr, "run %d: %llu of %llu slots without guard, not %llu\n",
 			i, (unsigned long long)st.stack_guards_missing,
@@ -509,7 +513,8 @@ static void test_slots_need_few_mappings(void **state)
 	size_t n = 20000;
 
 	(void)state;
-	if (!kernel_has_guard_regions())
+	/* Sanitizers map memory for each. */
+	if (WITH_SANITIZER || !kernel_has_guard_regions())
 		skip();
 	run_test_goroutine(slots_and_mappings, &n);
 }

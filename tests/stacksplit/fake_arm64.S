@@ -24,14 +24,15 @@
 /*
  * __morestack - count, check the number, go on in place.
  *
- * In:   x16 frame and flags, x17 the function's x30
+ * In:   [sp] frame and flags, [sp, #8] the function's x30; both are popped
  */
 	.globl	__morestack
 	.type	__morestack, %function
 __morestack:
 	.cfi_startproc
 	hint	#34				/* bti c */
-	stp	x17, x30, [sp, #-16]!
+	ldp	x16, x17, [sp]
+	stp	x17, x30, [sp]
 	.cfi_adjust_cfa_offset 16
 	tst	x16, #12			/* only two flags exist */
 	b.ne	2f
@@ -39,6 +40,7 @@ __morestack:
 	INC	fake_morestack_calls
 	ldp	x30, x16, [sp], #16
 	.cfi_adjust_cfa_offset -16
+	add	x16, x16, #4			/* behind a ret */
 	mov	x17, #-1
 	cmp	x17, x17
 	br	x16

@@ -21,7 +21,7 @@
  *
  *	+16  return address of the function
  *	 +8  frame and flags
- *	 +0  return address: the jump to the body
+ *	 +0  return address: a ret, and one byte on the jump to the body
  */
 	.globl	__morestack
 	.type	__morestack, @function
@@ -34,6 +34,7 @@ __morestack:
 	testq	$12, 16(%rsp)		/* only two flags exist */
 	jnz	fake_bad
 	popfq
+	incq	(%rsp)
 	stc
 	ret	$8
 	.cfi_endproc

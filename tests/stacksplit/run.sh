@@ -29,7 +29,7 @@ options_arm64="-mbranch-protection=standard"
 # less usual, at -O2 only
 extras="-fno-asynchronous-unwind-tables -fexceptions -fstack-protector-all
 	-fpatchable-function-entry=4 -fpic,-fvisibility=hidden
-	-fno-plt -fno-optimize-sibling-calls -funroll-all-loops
+	-fno-plt -fno-optimize-sibling-calls -funroll-all-loops,-DPEELED_LOOPS
 	-fno-reorder-blocks,-fno-guess-branch-probability -pthread,-ggdb3"
 extras_x86_64="-mno-red-zone -mstackrealign -mcmodel=large,-fPIC -mavx2
 	-maccumulate-outgoing-args"

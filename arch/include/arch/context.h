@@ -37,7 +37,8 @@ void arch_gogo(struct g *gp);
  * systemstack - run fn(arg) on this M's g0 and come back.
  * From a goroutine: a switch.  From g0: a plain call.  From a signal
  * handler's stack: a fatal error.  fn must not block and must not switch
- * goroutines.  Returns 0, so that it can be a caller's last call.
+ * goroutines.
+ * Returns 0, or -EPERM on a thread that the runtime does not know.
  */
 int systemstack(void (*fn)(void *arg), void *arg);
 
