@@ -342,6 +342,12 @@ void sched_ready(struct g *gp)
 	releasem(mp);
 }
 
+/* Its own function: a variable with an address would end tail calls. */
+static __cold void __systemstack globrunq_put_one(struct g *gp)
+{
+	globrunq_put(&gp, 1);
+}
+
 /*
  * Behind everybody: also behind those in the global queue, or a goroutine
  * that spawns and yields would see only its own P's and never let the others
@@ -355,7 +361,7 @@ static __g0_noreturn void yield_m(struct g *gp)
 	atomic_store_explicit(&gp->status, G_RUNNABLE, memory_order_relaxed);
 	if (unlikely(atomic_load_explicit(&sched.runq_size,
 					  memory_order_relaxed)))
-		globrunq_put(&gp, 1);
+		globrunq_put_one(gp);
 	else
 		runq_put(mp->p, gp);
 	schedule();

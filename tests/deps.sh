@@ -11,12 +11,12 @@ command -v dpkg-query >/dev/null || exit 0
 native=$(dpkg --print-architecture)
 packages="gcc make libc6-dev clang libclang-rt-dev binutils pkg-config
 	libcmocka-dev:$native git util-linux mawk clang-format universal-ctags
-	xz-utils tcl"
+	xz-utils tcl gdb"
 
 case $(uname -m) in
 x86_64)
 	packages="$packages gcc-aarch64-linux-gnu libc6-dev-arm64-cross
-		qemu-user libcmocka-dev:arm64 libc6:arm64"
+		qemu-user libcmocka-dev:arm64 libc6:arm64 gdb-multiarch"
 	foreign=arm64
 	;;
 *)
