@@ -128,7 +128,8 @@ as-tool		:= $(as-dir)/as
 # in tests/ take it from here.  $(1): directory of as, $(2): that of gort.specs
 gort-cflags	= -B$(1) -specs=$(2)/gort.specs -fno-integrated-as \
 		  -Wno-unused-command-line-argument \
-		  -fno-omit-frame-pointer -fno-stack-clash-protection
+		  -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer \
+		  -fno-stack-clash-protection
 gort-ldflags	:= -pthread -Wl,-z,now -Wl,--wrap=longjmp -Wl,--wrap=_longjmp \
 		   -Wl,--wrap=siglongjmp -Wl,--wrap=__longjmp_chk
 
@@ -154,8 +155,8 @@ gcc-flags	:= $(if $(cc-is-clang),,-fno-ipa-ra)
 common-cflags	:= -std=gnu11 $(debug-cflags) -g $(warning-cflags)
 
 cflags-lib	:= $(common-cflags) -fPIC -fvisibility=hidden \
-		   -fno-omit-frame-pointer -fno-stack-clash-protection \
-		   -fno-stack-protector $(gcc-flags) $(SPLIT_CFLAGS) \
+		   -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer \
+		   -fno-stack-clash-protection -fno-stack-protector $(gcc-flags) $(SPLIT_CFLAGS) \
 		   $(clang-flags) $(sanitize-flags) $(private-include)
 cflags-test	:= $(common-cflags) $(GORT_CFLAGS) $(sanitize-flags) -Itests
 cflags-internal	:= $(cflags-test) $(private-include)

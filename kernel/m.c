@@ -108,19 +108,30 @@ struct m *m_new(u32 id)
 	return mp;
 }
 
+/* Take the P that came with the wakeup, if one did. */
+static void m_take_nextp(struct m *mp)
+{
+	if (!mp->nextp)
+		return;
+	p_acquire(mp, mp->nextp);
+	mp->nextp = NULL;
+	mp->spinning = mp->next_spinning;
+}
+
+/* On g0, where a poisoned guard does no harm.  Pairs with m_poke_others(). */
+static void m_begin(struct m *mp)
+{
+	atomic_store_explicit(&mp->guard_addr, guard_addr(),
+			      memory_order_release);
+	m_take_nextp(mp);
+}
+
 /* g0's first function on every thread. */
 static __g0_noreturn void m_main(struct g *gp)
 {
 	struct m *mp = gp->m;
 
-	/* On g0 a poisoned guard does no harm.  Pairs with stop_others(). */
-	atomic_store_explicit(&mp->guard_addr, guard_addr(),
-			      memory_order_release);
-	if (mp->nextp) {
-		p_acquire(mp, mp->nextp);
-		mp->nextp = NULL;
-		mp->spinning = mp->next_spinning;
-	}
+	m_begin(mp);
 	if (mp->id == 0 && start_first(mp))
 		m_leave(mp);
 	schedule();
@@ -282,11 +293,7 @@ void __systemstack m_stop(struct m *mp)
 		lock(&sched.lock);
 	}
 	unlock(&sched.lock);
-	if (mp->nextp) {
-		p_acquire(mp, mp->nextp);
-		mp->nextp = NULL;
-		mp->spinning = mp->next_spinning;
-	}
+	m_take_nextp(mp);
 }
 
 /*

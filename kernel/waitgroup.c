@@ -65,15 +65,21 @@ static void wake_waiters(struct waitgroup *wg)
  */
 static void wg_add(struct waitgroup *wg, s64 delta)
 {
-	s64 state;
+	struct m *mp = acquirem();
+	s64 state, change;
 
-	state = atomic_fetch_add_explicit(&wg->state, delta * WG_ONE,
-					  memory_order_acq_rel) +
-		delta * WG_ONE;
+	if (unlikely(__builtin_mul_overflow(delta, WG_ONE, &change)))
+		fatal("waitgroup counter out of range");
+	state = atomic_fetch_add_explicit(&wg->state, change,
+					  memory_order_acq_rel);
+	if (unlikely(__builtin_add_overflow(state, change, &state)))
+		fatal("waitgroup counter out of range");
 	if (unlikely(state < 0))
 		fatal("negative waitgroup counter");
+	/* No yield meanwhile: others may spin until WG_WAITERS is gone. */
 	if (delta < 0 && state < WG_ONE && state & WG_WAITERS)
 		wake_waiters(wg);
+	releasem(mp);
 }
 
 __public void gort_waitgroup_add(struct gort_waitgroup *wg, int64_t delta)

@@ -323,6 +323,7 @@ setsp_slow:
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset rbp, 0
 	movq	%rsp, %rbp
+	.cfi_def_cfa_register rbp
 	pushq	%rcx
 	pushq	%rdx
 	pushq	%rsi
@@ -331,7 +332,6 @@ setsp_slow:
 	pushq	%r9
 	pushq	%r10
 	pushq	%r11
-	.cfi_adjust_cfa_offset 64
 	movq	gort_tls@gottpoff(%rip), %rcx
 	movq	%fs:TLS_G(%rcx), %rdx
 	cmpq	%fs:TLS_G0(%rcx), %rdx
@@ -359,7 +359,7 @@ setsp_restore:
 	popq	%rdx
 	popq	%rcx
 	popq	%rbp
-	.cfi_adjust_cfa_offset -72
+	.cfi_def_cfa rsp, 24
 	.cfi_restore rbp
 	jmp	setsp_done
 SYM_FUNC_END(__morestack_setsp)

@@ -428,19 +428,25 @@ static void test_running_elsewhere(void **state)
 
 /* --- faults --- */
 
+static VISIBLE void count_call(void)
+{
+	after_call++;
+}
+
+static void (*volatile make_frame)(void) = count_call;
+
 /* In assembly: sanitizers would see it first. */
 static VISIBLE void write_to_bad_address(void *arg)
 {
-	volatile char pad[64];	/* so that it has a frame by then */
-
 	(void)arg;
-	pad[0] = 1;
+	/* A call, so that it has a frame record by then. */
+	make_frame();
 #if defined(__x86_64__)
 	__asm__ volatile("movl $1, (%0)" : : "r"((long)BAD_ADDR) : "memory");
 #elif defined(__aarch64__)
 	__asm__ volatile("str wzr, [%0]" : : "r"((long)BAD_ADDR) : "memory");
 #endif
-	after_call += pad[0];
+	after_call++;
 }
 
 static VISIBLE void calls_write(void *arg)

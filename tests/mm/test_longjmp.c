@@ -85,14 +85,19 @@ static __noinline void expect_right_guard(void)
 static __noinline int set_and_jump(struct jump *j, size_t depth)
 {
 	volatile int marker = 0x1234;
+	uintptr_t guard;
 	int val;
 
 	if (j->with_sigenv)
 		val = sigsetjmp(sigenv, 1);
 	else
 		val = setjmp(env);
+	guard = guard_get();
 	if (!val)
 		dive(depth, do_jump, j);
+	/* The wrapper makes the next check look where it is. */
+	if (j->jump != jump_unwrapped)
+		expect_eq(guard == GUARD_POISON, true);
 	expect_eq(marker, 0x1234);
 	return val;
 }

@@ -441,8 +441,12 @@ static void test_guard_of_another_goroutine(void **state)
  * What is no overflow must not be called one.
  */
 
-static void touch(void *arg)
+/* A leaf without a frame would hide its caller. */
+static __noinline void touch(void *arg)
 {
+	char frame[64];
+
+	use_frame(frame);
 	*(volatile char *)arg = 1;
 }
 

@@ -32,6 +32,8 @@ struct tls {
 	uintptr_t sig_size;
 };
 
+_Static_assert(offsetof(struct tls, g) == 0, "getg() reads the first word");
+
 extern __thread struct tls gort_tls
 	__attribute__((tls_model("initial-exec")));
 
