@@ -224,7 +224,8 @@ void step_touch(struct step *s, const struct arch *a, struct val base,
 	low = sp.n + a->red_zone;
 	if (!indexed && !address_only && at < low)
 		low = at;
-	if (!address_only)
+	/* An index may lead up again: a[n - 1] of a variable-length array. */
+	if (!address_only && !indexed)
 		s->below_sp = true;
 	if (low > s->low)
 		s->low = low;

@@ -25,6 +25,15 @@ static noinline long vla(int n)
 	return corpus_sum(a, n);
 }
 
+/* A leaf: the last element is below sp plus an index. */
+static noinline long vla_leaf(unsigned long n)
+{
+	volatile unsigned char a[n];
+
+	a[0] = a[n - 1] = 7;
+	return a[0];
+}
+
 static noinline long vla_loop(int n)
 {
 	long sum = 0;
@@ -166,6 +175,7 @@ void test_dynamic(void)
 {
 	expect(vla(zero + 5), 5);
 	expect(vla(zero + 5000), 5000);
+	expect(vla_leaf(zero + 3), 7);
 	expect(vla_loop(zero + 10), 45 + 45 * 2 * 8 * 2);
 	expect(alloca_loop(zero + 20), 210 * 16);
 	expect(vla_args(zero + 9), 9 + 65 + 1 + 9 + 65 + 3 + 9);
