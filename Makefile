@@ -459,6 +459,7 @@ test:
 	$(call variant,native,native)
 	$(call variant,native maymorestack=move,native,GORTDEBUG=maymorestack=move)
 	$(call variant,native maymorestack=preempt,native,GORTDEBUG=maymorestack=preempt)
+	$(call variant,native debug,debug,DEBUG=1)
 	$(call variant,native address+undefined sanitizer,asan,SANITIZE=address$(comma)undefined)
 	$(call variant,native thread sanitizer,tsan,SANITIZE=thread)
 	$(call variant,arm64,arm64,ARCH=arm64)

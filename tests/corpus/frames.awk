@@ -14,7 +14,7 @@ function origin(name)
 	return name
 }
 
-FNR == NR {
+FILENAME == ARGV[1] {
 	n = split($0, part, "\t")
 	name = part[1]
 	sub(/.*:/, "", name)
