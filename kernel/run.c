@@ -65,13 +65,6 @@ __public __noreturn void gort_exit(void)
 	goroutine_exit();
 }
 
-__public int gort_systemstack_call(void (*fn)(void *), void *arg)
-{
-	if (unlikely(!fn))
-		return -EINVAL;
-	return systemstack(fn, arg);
-}
-
 __public uint64_t gort_goid(void)
 {
 	return in_goroutine() ? getg()->id : 0;

@@ -216,7 +216,8 @@ static inline bool in_goroutine(void)
 {
 	const struct tls *t = tls_self();
 
-	return t->g != t->g0 && stack_pointer() - t->sig_lo >= t->sig_size;
+	return t->where == ON_GOROUTINE &&
+	       stack_pointer() - t->sig_lo >= t->sig_size;
 }
 
 static inline void assert_systemstack(void)

@@ -18,13 +18,17 @@
 #ifndef TESTS_CHILD_H
 #define TESTS_CHILD_H
 
+#include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -52,6 +56,48 @@ static inline void child_read(int fd)
 	child_err[len] = '\0';
 }
 
+/* Does this thread of the emulator sleep on a futex (x86-64 call 202)? */
+static inline bool child_task_idle(const char *tid)
+{
+	char path[300], buf[8] = "";
+	ssize_t n = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/self/task/%s/syscall", tid);
+	fd = open(path, O_RDONLY);
+	if (fd >= 0) {
+		n = read(fd, buf, sizeof(buf) - 1);
+		close(fd);
+	}
+	return n <= 0 || !strncmp(buf, "202 ", 4);
+}
+
+/*
+ * Under qemu-user the process has a thread that frees what ended threads
+ * leave behind.  A fork() while it does so gives a child with a lock of the
+ * emulator held by nobody, which then hangs.  So wait until it has done.
+ */
+static inline void child_wait_for_emulator(void)
+{
+	const char *emulator = getenv("EMULATOR");
+	char self[16];
+	bool busy = emulator && *emulator;
+
+	snprintf(self, sizeof(self), "%d", (int)getpid());
+	while (busy) {
+		DIR *dir = opendir("/proc/self/task");
+		struct dirent *e;
+
+		assert_non_null(dir);
+		busy = false;
+		while ((e = readdir(dir)))
+			if (e->d_name[0] != '.' && strcmp(e->d_name, self) &&
+			    !child_task_idle(e->d_name))
+				busy = true;
+		closedir(dir);
+	}
+}
+
 static inline void child_run(void (*fn)(void *), void *arg)
 {
 	int fds[2];
@@ -59,6 +105,7 @@ static inline void child_run(void (*fn)(void *), void *arg)
 
 	fflush(NULL);
 	assert_int_equal(pipe(fds), 0);
+	child_wait_for_emulator();
 	pid = fork();
 	assert_int_not_equal(pid, -1);
 	if (!pid) {

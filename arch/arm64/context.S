@@ -84,6 +84,8 @@ SYM_FUNC_START(arch_mcall)
 	str	x29, [x0, #G_CTX_SP]		/* sp, too */
 	str	xzr, [x11]
 	str	x12, [x10, #TLS_G]
+	mov	w12, #ON_G0
+	str	w12, [x10, #TLS_WHERE]
 	mov	sp, x13				/* on g0's stack */
 	adr	x30, mcall_return
 	br	x16				/* as if called from here */
@@ -111,6 +113,8 @@ SYM_FUNC_START(arch_gogo)
 	ldr	x12, [x0, #G_CTX_SP]		/* gp's switch frame */
 	ldr	x9, [x9, #SEG_GUARD]
 	mov	sp, x12				/* on gp's stack */
+	mov	w12, #ON_GOROUTINE
+	str	w12, [x10, #TLS_WHERE]
 	str	x9, [x11]
 	ldr	x9, [sp, #SWITCH_FPCR]
 	mrs	x10, fpcr

@@ -209,9 +209,9 @@ slow:
 	str	x18, [sp, #FRAME_X18]
 	tls_self x1, x2
 	ldr	x0, [x1, #TLS_G]
-	ldr	x2, [x1, #TLS_G0]
-	cmp	x0, x2
-	b.eq	in_place
+	ldr	w2, [x1, #TLS_WHERE]
+	cmp	w2, #ON_GOROUTINE
+	b.ne	in_place
 	ldr	x2, [x1, #TLS_SIG_LO]
 	ldr	x3, [x1, #TLS_SIG_SIZE]
 	sub	x2, x29, x2
@@ -418,9 +418,9 @@ setsp_slow:
 	stp	x17, x18, [sp, #SETSP_SLOW_X5 + 96]
 	tls_self x1, x2
 	ldr	x2, [x1, #TLS_G]
-	ldr	x3, [x1, #TLS_G0]
-	cmp	x2, x3
-	b.eq	setsp_restore
+	ldr	w3, [x1, #TLS_WHERE]
+	cmp	w3, #ON_GOROUTINE
+	b.ne	setsp_restore
 	ldr	x3, [x1, #TLS_SIG_LO]
 	ldr	x4, [x1, #TLS_SIG_SIZE]
 	sub	x3, x29, x3

@@ -17,6 +17,16 @@
 	.text
 
 /*
+ *	int gort_systemstack_call(void (*fn)(void *), void *arg);
+ *
+ * The public name: -EINVAL for a NULL fn, else systemstack(), which follows.
+ */
+SYM_FUNC_START_PUBLIC(gort_systemstack_call)
+	BTI_C
+	cbz	x0, no_function
+SYM_FUNC_END(gort_systemstack_call)
+
+/*
  *	int systemstack(void (*fn)(void *), void *arg);
  *
  * In:   x0 fn, x1 arg
@@ -24,10 +34,10 @@
  * Keep: x19-x29, d8-d15
  * Kill: everything else
  *
- * g and the guard stay in registers meanwhile: a pair costs as much as one.
- * The guard is put back as it was, poisoned or not.
+ * The guard stays in a register meanwhile: a pair costs as much as one.  It
+ * is put back as it was, poisoned or not.
  */
-SYM_FUNC_START(systemstack)
+SYM_FUNC_START_UNALIGNED(systemstack)
 	BTI_C
 	stp	x29, x30, [sp, #-FRAME_SIZE]!
 	.cfi_def_cfa_offset FRAME_SIZE
@@ -38,9 +48,8 @@ SYM_FUNC_START(systemstack)
 	stp	x19, x20, [sp, #FRAME_X19]
 	.cfi_offset x19, FRAME_X19 - FRAME_SIZE
 	.cfi_offset x20, FRAME_X19 - FRAME_SIZE + 8
-	stp	x21, x22, [sp, #FRAME_X21]
+	str	x21, [sp, #FRAME_X21]
 	.cfi_offset x21, FRAME_X21 - FRAME_SIZE
-	.cfi_offset x22, FRAME_X21 - FRAME_SIZE + 8
 	tls_self x19, x9
 	mov	x9, x0				/* fn */
 	mov	x0, x1				/* arg */
@@ -49,24 +58,25 @@ SYM_FUNC_START(systemstack)
 	sub	x10, x29, x10
 	cmp	x10, x11
 	b.lo	on_signal_stack
-	ldr	x21, [x19, #TLS_G]		/* g */
-	ldr	x10, [x19, #TLS_G0]		/* g0 */
-	cmp	x21, x10
-	b.eq	on_g0
+	ldr	w10, [x19, #TLS_WHERE]
+	cmp	w10, #ON_GOROUTINE
+	b.ne	elsewhere
 	guard_addr x20, x11
-	ldr	x22, [x20]			/* guard */
+	ldr	x21, [x20]			/* guard */
+	mov	w10, #ON_G0
+	str	w10, [x19, #TLS_WHERE]
 	str	xzr, [x20]
-	str	x10, [x19, #TLS_G]
 	ldr	x10, [x19, #TLS_G0_SP]
 	mov	sp, x10				/* on g0's stack */
 	blr	x9
 	mov	sp, x29				/* on the goroutine's stack */
-	str	x21, [x19, #TLS_G]
-	str	x22, [x20]
+	mov	w10, #ON_GOROUTINE
+	str	w10, [x19, #TLS_WHERE]
+	str	x21, [x20]
 systemstack_done:
 	mov	w0, #0
 systemstack_return:
-	ldp	x21, x22, [sp, #FRAME_X21]
+	ldr	x21, [sp, #FRAME_X21]
 	ldp	x19, x20, [sp, #FRAME_X19]
 	ldp	x29, x30, [sp], #FRAME_SIZE
 	.cfi_remember_state
@@ -76,12 +86,16 @@ systemstack_return:
 	.cfi_restore x19
 	.cfi_restore x20
 	.cfi_restore x21
-	.cfi_restore x22
+	ret
+
+no_function:
+	mov	w0, #-EINVAL
 	ret
 	.cfi_restore_state
 
-on_g0:
-	cbz	x10, not_ours
+elsewhere:
+	cmp	w10, #ON_G0
+	b.ne	not_ours
 	blr	x9
 	b	systemstack_done
 

@@ -17,6 +17,9 @@ void asm_offsets(void)
 	OFFSET(TLS_G0_SP, tls, g0_sp);
 	OFFSET(TLS_SIG_LO, tls, sig_lo);
 	OFFSET(TLS_SIG_SIZE, tls, sig_size);
+	OFFSET(TLS_WHERE, tls, where);
+	DEFINE(ON_GOROUTINE, ON_GOROUTINE);
+	DEFINE(ON_G0, ON_G0);
 	BLANK();
 	OFFSET(G_CTX_SP, g, ctx.sp);
 	OFFSET(G_SEG, g, seg);

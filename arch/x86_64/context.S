@@ -63,6 +63,7 @@ SYM_FUNC_START(arch_mcall)
 	movq	%rsp, G_CTX_SP(%rdi)
 	movq	$0, %fs:0x70
 	movq	%rdx, %fs:TLS_G(%rcx)
+	movl	$ON_G0, %fs:TLS_WHERE(%rcx)
 	movq	%fs:TLS_G0_SP(%rcx), %rsp	/* on g0's stack */
 	leaq	mcall_return(%rip), %rcx
 	pushq	%rcx
@@ -90,6 +91,7 @@ SYM_FUNC_START(arch_gogo)
 	movq	G_CTX_SP(%rdi), %rsi		/* gp's switch frame */
 	movq	SEG_GUARD(%rdx), %rdx
 	movq	%rsi, %rsp			/* on gp's stack */
+	movl	$ON_GOROUTINE, %fs:TLS_WHERE(%rcx)
 	movq	%rdx, %fs:0x70
 	stmxcsr	-8(%rsp)
 	fnstcw	-4(%rsp)

@@ -200,8 +200,8 @@ slow:
 	pushq	%r11
 	movq	gort_tls@gottpoff(%rip), %rcx
 	movq	%fs:TLS_G(%rcx), %rdx
-	cmpq	%fs:TLS_G0(%rcx), %rdx
-	je	in_place
+	cmpl	$ON_GOROUTINE, %fs:TLS_WHERE(%rcx)
+	jne	in_place
 	movq	%rsp, %rsi
 	subq	%fs:TLS_SIG_LO(%rcx), %rsi
 	cmpq	%fs:TLS_SIG_SIZE(%rcx), %rsi
@@ -334,8 +334,8 @@ setsp_slow:
 	pushq	%r11
 	movq	gort_tls@gottpoff(%rip), %rcx
 	movq	%fs:TLS_G(%rcx), %rdx
-	cmpq	%fs:TLS_G0(%rcx), %rdx
-	je	setsp_restore
+	cmpl	$ON_GOROUTINE, %fs:TLS_WHERE(%rcx)
+	jne	setsp_restore
 	movq	%rsp, %rsi
 	subq	%fs:TLS_SIG_LO(%rcx), %rsi
 	cmpq	%fs:TLS_SIG_SIZE(%rcx), %rsi

@@ -33,6 +33,7 @@ static void pose_as_m(struct pose *pose)
 	pose->m.g0 = &pose->g0;
 	t->g0 = &pose->g0;
 	t->g = &pose->g0;
+	t->where = ON_G0;
 }
 
 static void pose_end(void)

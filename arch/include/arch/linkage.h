@@ -13,6 +13,14 @@
 name:					\
 	.cfi_startproc
 
+/* The function before it runs on into this one. */
+#define SYM_FUNC_START_UNALIGNED(name)	\
+	.globl	name;			\
+	.hidden	name;			\
+	.type	name, %function;	\
+name:					\
+	.cfi_startproc
+
 /* Seen outside the library: compilers and stacksplit call it by name. */
 #define SYM_FUNC_START_PUBLIC(name)	\
 	.globl	name;			\

@@ -24,12 +24,22 @@
 struct g;
 struct m;
 
+/* Which stack a thread is on; gsignal is told by the stack pointer alone. */
+enum tls_where {
+	ON_THREAD,		/* its own: not, or not yet, an M */
+	ON_GOROUTINE,
+	ON_G0,
+};
+
 struct tls {
-	struct g *g;		/* what runs: a goroutine, g0, or NULL */
-	struct g *g0;		/* NULL on threads the runtime does not know */
-	uintptr_t g0_sp;	/* where system stack calls begin */
+	struct g *g;		/* the goroutine, also while systemstack() has
+				 * left its stack for g0; g0 in the scheduler;
+				 * NULL on threads the runtime does not know */
+	struct g *g0;
+	uintptr_t g0_sp;	/* where g0's stack begins */
 	uintptr_t sig_lo;	/* gsignal */
 	uintptr_t sig_size;
+	u32 where;		/* enum tls_where */
 };
 
 _Static_assert(offsetof(struct tls, g) == 0, "getg() reads the first word");
