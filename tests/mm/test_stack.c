@@ -5,6 +5,8 @@
 #include "child.h"
 #include "expect.h"
 
+#include <sys/mman.h>
+
 #include "kernel/sched.h"
 #include "mm/stack.h"
 
@@ -35,6 +37,46 @@ static struct gort_stats stats(void)
 static size_t first_slot_room(void)
 {
 	return stack_class_size(0) - STACK_LIMIT_OFFSET - sizeof(struct g);
+}
+
+/*
+ * Where slots lie.
+ */
+
+#define PREFERRED	((char *)0x400000000000)	/* mm/stack.c: REGION_BASE */
+
+static void dive_elsewhere(void *arg)
+{
+	uintptr_t sp = stack_pointer(), slot;
+
+	expect_eq(stack_classify(sp, &slot), STACK_INSIDE);
+	expect_eq(sp - (uintptr_t)PREFERRED < (uintptr_t)1 << 43, false);
+	dive(MIB(4), NULL, NULL);
+	(void)arg;
+}
+
+static void run_with_base_taken(void *arg)
+{
+	(void)arg;
+	if (mmap(PREFERRED, PAGE_SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS,
+		 -1, 0) != PREFERRED)
+		_exit(3);
+	/* The second run uses the slots of the first. */
+	run_child_goroutine(dive_elsewhere, NULL);
+	run_child_goroutine(dive_elsewhere, NULL);
+}
+
+/* The addresses the runtime would like belong to somebody else. */
+static void test_base_taken(void **state)
+{
+	(void)state;
+#if defined(GORT_ASAN) || defined(GORT_TSAN)
+	skip();		/* they keep state for every page that is reserved */
+#endif
+	if (emulated())
+		skip();
+	child_run(run_with_base_taken, NULL);
+	child_expect_exit(0);
 }
 
 /*
@@ -522,7 +564,8 @@ static void test_slots_need_few_mappings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		/* While there are few slots. */
+		/* While there are no slots in this process, then few. */
+		cmocka_unit_test(test_base_taken),
 		cmocka_unit_test(test_guards_by_mprotect),
 		cmocka_unit_test(test_guards_run_out),
 		cmocka_unit_test(test_grows_in_place),
