@@ -6,8 +6,6 @@
 #include <arch/cpu.h>
 
 #include <cpuid.h>
-#include <stdatomic.h>
-#include <time.h>
 #include <ucontext.h>
 
 bool x86_has_xsave;
@@ -23,9 +21,9 @@ void cpu_init(void)
 /*
  * CPUID leaf 0x15 gives the ratio of the TSC to the crystal (Intel SDM,
  * volume 2A), leaf 0x40000010 the TSC frequency in kHz under VMware and KVM.
- * Many CPUs have neither: then the counter is timed against the clock.
+ * Many CPUs have neither.
  */
-static u64 tsc_hz_from_cpuid(void)
+u64 cpu_cycles_hz_told(void)
 {
 	u32 a, b, c, d;
 
@@ -39,39 +37,6 @@ static u64 tsc_hz_from_cpuid(void)
 		}
 	}
 	return 0;
-}
-
-static u64 clock_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC_RAW, &ts);
-	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
-}
-
-static u64 tsc_hz_measured(void)
-{
-	u64 t0 = clock_ns(), c0 = cpu_cycles(), t1;
-
-	do
-		t1 = clock_ns();
-	while (t1 - t0 < 10000000);
-	return (cpu_cycles() - c0) * 1000000000 / (t1 - t0);
-}
-
-/* Any thread, any stack of 8 KiB; the first call may take 10 ms. */
-u64 cpu_cycles_hz(void)
-{
-	static _Atomic u64 hz;
-	u64 v = atomic_load_explicit(&hz, memory_order_relaxed);
-
-	if (v)
-		return v;
-	v = tsc_hz_from_cpuid();
-	if (!v)
-		v = tsc_hz_measured();
-	atomic_store_explicit(&hz, v, memory_order_relaxed);
-	return v;
 }
 
 uintptr_t sigcontext_pc(const void *uc)

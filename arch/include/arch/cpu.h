@@ -4,7 +4,7 @@
  *
  *	void cpu_relax(void)		in a spin loop
  *	u64 cpu_cycles(void)		monotonic on one CPU, not serialising
- *	u64 cpu_cycles_hz(void)		its frequency; cached after the first call
+ *	u64 cpu_cycles_hz_told(void)	its frequency, 0 if the CPU does not say
  *	void cpu_init(void)		once, before the first goroutine
  *
  * And of a signal frame:
@@ -17,7 +17,8 @@
 
 #include <asm/cpu.h>
 
-u64 cpu_cycles_hz(void);
+u64 cpu_cycles_hz_told(void);
+u64 cpu_cycles_hz(void);	/* never 0 */
 void cpu_init(void);
 uintptr_t sigcontext_pc(const void *uc);
 uintptr_t sigcontext_sp(const void *uc);
