@@ -518,7 +518,7 @@ static void bench_segment_plain(const struct bench *b, uint64_t n)
  * Memory: goroutines that wait
  */
 
-#define MEMORY_NAME	"BenchmarkMemoryParkedGoroutine"
+#define MEMORY_NAME	"BenchmarkMemory/parked-goroutine"
 
 struct memory {
 	uint64_t bytes;		/* resident, with page tables */

@@ -18,7 +18,7 @@ set -u -o pipefail
 
 : "${O:?is not set, use make bench-compare}" "${COUNT:=5}" "${BENCHTIME:=0.3s}"
 : "${BENCH:=.}"
-memory=BenchmarkMemoryParkedGoroutine
+memory=BenchmarkMemory/parked-goroutine
 
 die()
 {
@@ -117,8 +117,8 @@ BEGIN {
 	row("ChanBuffered1P", "ratio", 0.6, "ns/op")
 	row("StackGrow64K", "ratio", 0.4, "ns/op")
 	row("StackGrow1M", "ratio", 0.6, "ns/op")
-	row("MemoryParkedGoroutine", "value", 4500, "B/goroutine")
-	row("MemoryParkedGoroutine", "value", 64, "VMAs")
+	row("Memory/parked-goroutine", "value", 4500, "B/goroutine")
+	row("Memory/parked-goroutine", "value", 64, "VMAs")
 	row("CallChecked", "", "", "ns/op")
 	row("CallPlain", "", "", "ns/op")
 	row("CallChecked", "minus", 0.5, "ns/op", "CallPlain")

@@ -211,7 +211,7 @@ static void test_recursion_to_900_mib(void **state)
 	(void)state;
 	if (WITH_SANITIZER || maymorestack() || emulated())
 		skip();
-	run_test_goroutine(recurse, (void *)MIB(860));
+	run_test_goroutine(recurse, (void *)MIB(900));
 }
 
 static void test_recursion_to_4_mib(void **state)

@@ -335,7 +335,11 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
-func BenchmarkMemoryParkedGoroutine(b *testing.B) {
+func BenchmarkMemory(b *testing.B) {
+	b.Run("parked-goroutine", parkedGoroutine)
+}
+
+func parkedGoroutine(b *testing.B) {
 	var bytesTotal, vmas float64
 	cmd := exec.Command(os.Args[0])
 	cmd.Env = append(os.Environ(), memoryEnv+"=1")
