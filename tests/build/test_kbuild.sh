@@ -17,10 +17,14 @@ make_tree()
 {
 	mkdir -p "$tree"/{kernel,mm,tests,arch/{stacksplit,x86_64,arm64}} || return
 	cp Makefile Kbuild "$tree" &&
-		cp arch/Kbuild arch/gort.specs "$tree/arch" &&
+		cp arch/gort.specs "$tree/arch" &&
 		cp kernel/gort.pc.in "$tree/kernel" || return
 	cd "$tree" || return
 	touch mm/Kbuild tests/Kbuild arch/x86_64/Kbuild arch/arm64/Kbuild
+	cat >arch/Kbuild <<-'EOT'
+	obj-y += $(ARCH)/ stacksplit/
+	hostprogs-y += stacksplit
+	EOT
 	echo 'stacksplit-srcs := arch/stacksplit/as.c' >arch/stacksplit/Kbuild
 	cat >arch/stacksplit/as.c <<-EOT
 	#include <unistd.h>
