@@ -865,6 +865,26 @@ static void test_ids(void **state)
 		assert_true(ids[i] > ids[i - 1]);
 }
 
+/* --- fairness --- */
+
+/* More than a P's own queue holds, so most wait in the global one. */
+static void spawn_many_and_yield(void *arg)
+{
+	(void)arg;
+	for (int i = 0; i < 2000; i++)
+		CHECK_EQ(gort_go(count, NULL), 0);
+	gort_yield();
+	/* All but what the last batch from the global queue may hold. */
+	CHECK_LE(2000 - 256, atomic_load(&counter));
+}
+
+static void test_yield_waits_for_all(void **state)
+{
+	(void)state;
+	setenv("GORTMAXPROCS", "1", 1);
+	assert_int_equal(gort_run(spawn_many_and_yield, NULL), 0);
+}
+
 /* --- statistics --- */
 
 static void count_stats(void *arg)
@@ -1391,6 +1411,7 @@ int main(void)
 		RUN_TEST(test_go_copy),
 		RUN_TEST(test_go_copy_errors),
 		RUN_TEST(test_ids),
+		RUN_TEST(test_yield_waits_for_all),
 		RUN_TEST(test_stats),
 		RUN_TEST(test_stats_of_switches),
 		RUN_TEST(test_stats_from_outside),
