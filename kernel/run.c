@@ -47,12 +47,6 @@ __public int gort_go(void (*fn)(void *), void *arg)
 	return sched_spawn(fn, arg, 0, (uintptr_t)__builtin_return_address(0));
 }
 
-static void need_goroutine(const char *name)
-{
-	if (unlikely(!in_goroutine()))
-		fatal("%s called outside a goroutine", name);
-}
-
 __public void gort_yield(void)
 {
 	need_goroutine("gort_yield");

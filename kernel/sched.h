@@ -220,6 +220,13 @@ static inline bool in_goroutine(void)
 	       stack_pointer() - t->sig_lo >= t->sig_size;
 }
 
+/* For public functions without a way to return an error. */
+static inline void need_goroutine(const char *name)
+{
+	if (unlikely(!in_goroutine()))
+		fatal("%s called outside a goroutine", name);
+}
+
 static inline void assert_systemstack(void)
 {
 #ifdef GORT_DEBUG

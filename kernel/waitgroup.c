@@ -35,8 +35,7 @@ _Static_assert(sizeof(struct waitgroup) <= sizeof(struct gort_waitgroup),
 
 static struct waitgroup *to_wg(struct gort_waitgroup *wg, const char *name)
 {
-	if (unlikely(!in_goroutine()))
-		fatal("%s called outside a goroutine", name);
+	need_goroutine(name);
 	return (struct waitgroup *)wg;
 }
 
