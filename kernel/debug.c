@@ -11,8 +11,6 @@
 #include "kernel/print.h"
 #include "mm/stack.h"
 
-#define MAXPROCS_LIMIT	1024
-
 static const struct debug defaults = {
 	.maxstack = STACK_MAX_DEFAULT,
 	.guardregions = 1,
@@ -61,6 +59,26 @@ static int parse_u32(const char *s, u32 *out, u64 max)
 	return 0;
 }
 
+static int opt_asyncpreemptoff(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->asyncpreemptoff, 1);
+}
+
+static int opt_crash(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->crash, 1);
+}
+
+static int opt_scheddetail(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->scheddetail, 1);
+}
+
+static int opt_schedtrace(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->schedtrace, 3600000);
+}
+
 static int opt_guardregions(const char *value, struct debug *d)
 {
 	return parse_u32(value, &d->guardregions, 1);
@@ -100,10 +118,14 @@ static int opt_stackpoison(const char *value, struct debug *d)
 }
 
 static const struct option options[] = {
+	{ "asyncpreemptoff", "0 or 1", opt_asyncpreemptoff },
+	{ "crash", "0 or 1", opt_crash },
 	{ "guardregions", "0 or 1", opt_guardregions },
 	{ "maxguards", "a number", opt_maxguards },
 	{ "maxstack", "bytes, at least a slot of the smallest class; K, M, G", opt_maxstack },
 	{ "maymorestack", "0, move or preempt", opt_maymorestack },
+	{ "scheddetail", "0 or 1", opt_scheddetail },
+	{ "schedtrace", "milliseconds, at most 3600000; 0: off", opt_schedtrace },
 	{ "stackpoison", "0 or 1", opt_stackpoison },
 };
 

@@ -16,12 +16,18 @@ enum maymorestack {
 	MAYMORESTACK_PREEMPT,	/* every check yields */
 };
 
+#define MAXPROCS_LIMIT	1024
+
 struct debug {
 	u64 maxstack;		/* bytes of slots a goroutine may have */
 	u32 maxprocs;		/* 0: the CPUs of the affinity mask */
 	u32 maymorestack;
 	u32 stackpoison;
 	u32 guardregions;	/* 0: as if the kernel had none */
+	u32 asyncpreemptoff;
+	u32 crash;		/* fatal errors leave a core */
+	u32 schedtrace;		/* ms between two reports; 0: none */
+	u32 scheddetail;
 	u32 maxguards;		/* mprotect()ed guards; 0: by max_map_count */
 };
 

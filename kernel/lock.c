@@ -46,9 +46,24 @@ void lock_init_once(void)
 	errno = saved;
 }
 
-static bool no_membarrier(void)
+bool lock_have_membarrier(void)
 {
-	return atomic_load_explicit(&lock_no_membarrier, memory_order_relaxed);
+	return !atomic_load_explicit(&lock_no_membarrier, memory_order_relaxed);
+}
+
+/*
+ * Every other thread of the process executes a full fence before this
+ * returns; the caller, too.  errno is left alone.
+ */
+void lock_membarrier(void)
+{
+	int saved = errno;
+
+	if (!lock_have_membarrier())
+		full_fence();
+	else if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
+		throw("membarrier failed");
+	errno = saved;
 }
 
 static bool try_lock(struct lock *l)
@@ -83,17 +98,11 @@ static bool lock_spin(struct lock *l)
  */
 static void lock_sleep(struct lock *l)
 {
-	int saved = errno;
-
 	atomic_fetch_add_explicit(lock_hash(l), 1, memory_order_seq_cst);
-	if (no_membarrier())
-		full_fence();
-	else if (membarrier(MEMBARRIER_CMD_PRIVATE_EXPEDITED))
-		throw("membarrier failed");
+	lock_membarrier();
 	while (!try_lock(l))
 		futex_wait(&l->state, 1, -1);
 	atomic_fetch_sub_explicit(lock_hash(l), 1, memory_order_relaxed);
-	errno = saved;
 }
 
 __cold void lock_slow(struct lock *l)

@@ -38,6 +38,8 @@ void lock_slow(struct lock *l);
 void lock_wake(struct lock *l);
 
 extern _Atomic bool lock_no_membarrier;
+bool lock_have_membarrier(void);
+void lock_membarrier(void);
 
 /* Threads asleep, or about to be, on locks that share a hash. */
 #define LOCK_HASH_SIZE	64
@@ -102,6 +104,7 @@ struct note {
 
 void note_clear(struct note *n);
 void note_sleep(struct note *n);
+bool note_sleep_for(struct note *n, s64 ns);
 void note_wakeup(struct note *n);
 
 int futex_wait(_Atomic u32 *addr, u32 val, s64 timeout_ns);

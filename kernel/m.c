@@ -9,13 +9,20 @@
  *
  * The first M is the thread that called gort_run().
  */
+#define _GNU_SOURCE
 #include "kernel/proc.h"
 
 #include <errno.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include "kernel/netpoll.h"
+#include "kernel/preempt.h"
 #include "kernel/print.h"
+#include "kernel/runq.h"
 #include "kernel/signal.h"
+#include "kernel/sysmon.h"
 
 #define THREAD_STACK	((size_t)256 << 10)	/* Ms live on g0 */
 
@@ -30,6 +37,7 @@ void __systemstack p_put_idle_locked(struct p *pp)
 {
 	pp->idle_link = sched.idle_ps;
 	sched.idle_ps = pp;
+	atomic_store_explicit(&pp->status, P_IDLE, memory_order_relaxed);
 	atomic_store_explicit(&sched.nidle_ps,
 			      atomic_load_explicit(&sched.nidle_ps,
 					memory_order_relaxed) + 1,
@@ -42,6 +50,7 @@ struct p * __systemstack p_get_idle_locked(void)
 
 	if (!pp)
 		return NULL;
+	sysmon_wake();
 	sched.idle_ps = pp->idle_link;
 	atomic_store_explicit(&sched.nidle_ps,
 			      atomic_load_explicit(&sched.nidle_ps,
@@ -67,7 +76,8 @@ static struct m * __systemstack m_get_idle_locked(void)
  */
 static void __systemstack check_deadlock_locked(void)
 {
-	if (sched.nms - sched.ngone_ms > sched.nidle_ms || stopping())
+	if (sched.nms - sched.ngone_ms > sched.nidle_ms + sched.nlocked_ms ||
+	    interrupts())
 		return;
 	unlock(&sched.lock);
 	fatal_all("all goroutines are asleep - deadlock!");
@@ -77,7 +87,7 @@ static void __systemstack check_deadlock_locked(void)
  * Starting and waking Ms.
  */
 
-static void m_init(struct m *mp, u32 id)
+void m_init(struct m *mp, u32 id)
 {
 	mp->id = id;
 	mp->rand = ((u64)id + 1) * 0x9e3779b97f4a7c15;
@@ -121,6 +131,7 @@ static void m_take_nextp(struct m *mp)
 /* On g0, where a poisoned guard does no harm.  Pairs with m_poke_others(). */
 static void m_begin(struct m *mp)
 {
+	mp->tid = (int)syscall(SYS_gettid);
 	atomic_store_explicit(&mp->guard_addr, guard_addr(),
 			      memory_order_release);
 	m_take_nextp(mp);
@@ -182,7 +193,7 @@ __g0_noreturn void m_leave(struct m *mp)
 	arch_gogo(&mp->thread_g);
 }
 
-static int thread_create(struct m *mp)
+int thread_create(struct m *mp, void *(*fn)(void *))
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
@@ -194,10 +205,22 @@ static int thread_create(struct m *mp)
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
 	mp->sigmask = old;
-	err = pthread_create(&mp->thread, &attr, m_thread, mp);
+	err = pthread_create(&mp->thread, &attr, fn, mp);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);
 	return -err;
+}
+
+/* Walked by others from now on.  Release: they see it complete. */
+void m_publish(struct m *mp)
+{
+	struct m *head = atomic_load_explicit(&sched.all_ms,
+					      memory_order_relaxed);
+
+	do {
+		mp->all_link = head;
+	} while (!atomic_compare_exchange_weak_explicit(&sched.all_ms, &head,
+			mp, memory_order_release, memory_order_relaxed));
 }
 
 static __cold void m_start_failed(struct m *mp, struct p *pp, bool spinning)
@@ -231,51 +254,103 @@ static void __systemstack m_start_new(struct p *pp, u32 id, bool spinning)
 	mp->next_spinning = spinning;
 	mp->started = true;
 	lock(&sched.lock);
-	if (thread_create(mp)) {
+	if (thread_create(mp, m_thread)) {
 		unlock(&sched.lock);
 		m_start_failed(mp, pp, spinning);
 		errno = saved;
 		return;
 	}
-	mp->all_link = sched.all_ms;
-	sched.all_ms = mp;
+	m_publish(mp);
 	unlock(&sched.lock);
 	errno = saved;
 }
 
 /*
- * Run an idle P, if there is one, on an idle or new M.  nspinning counts the
- * M already.
+ * Run pp, which nobody else knows, on an idle or new M.  spinning: nspinning
+ * counts the M already.
+ * sysstack: takes sched.lock.
+ */
+static void __systemstack m_start(struct p *pp, bool spinning)
+{
+	struct m *mp;
+	u32 id = 0;
+
+	lock(&sched.lock);
+	mp = m_get_idle_locked();
+	if (!mp) {
+		sched.nms++;
+		id = ++sched.last_mid;
+	}
+	unlock(&sched.lock);
+	if (!mp) {
+		m_start_new(pp, id, spinning);
+		return;
+	}
+	mp->nextp = pp;
+	mp->next_spinning = spinning;
+	note_wakeup(&mp->park);
+}
+
+/*
+ * Run an idle P, if there is one.  nspinning counts its M already.
  * sysstack: takes sched.lock.
  */
 void __systemstack wake_p(void *arg)
 {
-	struct m *mp = NULL;
 	struct p *pp = NULL;
-	u32 id = 0;
 
 	(void)arg;
 	lock(&sched.lock);
-	if (!stopping())
+	if (!interrupts())
 		pp = p_get_idle_locked();
-	if (pp) {
-		mp = m_get_idle_locked();
-		if (!mp) {
-			sched.nms++;
-			id = ++sched.last_mid;
-		}
-	}
 	unlock(&sched.lock);
-	if (!pp) {
+	if (pp)
+		m_start(pp, true);
+	else
 		atomic_fetch_sub_explicit(&sched.nspinning, 1,
 					  memory_order_relaxed);
-	} else if (mp) {
-		mp->nextp = pp;
-		mp->next_spinning = true;
-		note_wakeup(&mp->park);
-	} else {
-		m_start_new(pp, id, true);
+}
+
+/* Nobody looks for work, and no P is idle: then somebody should. */
+static bool should_spin(void)
+{
+	u32 none = 0;
+
+	return !atomic_load_explicit(&sched.nspinning, memory_order_relaxed) &&
+	       !atomic_load_explicit(&sched.nidle_ps, memory_order_relaxed) &&
+	       atomic_compare_exchange_strong_explicit(&sched.nspinning, &none,
+			1, memory_order_relaxed, memory_order_relaxed);
+}
+
+/*
+ * handoff_p - pp's M cannot go on with it: let another run it, or idle it.
+ * Context: g0 or sysmon; nobody else knows pp.
+ */
+void __systemstack handoff_p(struct p *pp)
+{
+	bool idle = false;
+
+	if (!interrupts() && sched_has_work(pp)) {
+		m_start(pp, false);
+		return;
 	}
+	if (!interrupts() && should_spin()) {
+		m_start(pp, true);
+		return;
+	}
+	lock(&sched.lock);
+	if (interrupts() & INT_STW) {
+		stw_take_p_locked(pp);
+	} else if (!atomic_load_explicit(&sched.runq_size,
+					 memory_order_relaxed)) {
+		p_put_idle_locked(pp);
+		idle = true;
+	}
+	unlock(&sched.lock);
+	if (idle && timers_next(pp) != TIME_NEVER)
+		sched_wake_poller(timers_next(pp));
+	else if (!idle && !(interrupts() & INT_STW))
+		m_start(pp, false);
 }
 
 /* Sleep until somebody hands over a P, or the run ends. */
@@ -297,21 +372,93 @@ void __systemstack m_stop(struct m *mp)
 }
 
 /*
+ * Goroutines that run on one M only, and Ms that run one goroutine only.
+ */
+
+void m_lock_g(struct m *mp, struct g *gp)
+{
+	gp->lockedm = mp;
+	mp->lockedg = gp;
+}
+
+void m_unlock_g(struct m *mp, struct g *gp)
+{
+	gp->lockedm = NULL;
+	mp->lockedg = NULL;
+}
+
+/*
+ * m_stop_locked - mp waits until its goroutine is runnable and a P comes for
+ * it.  Returns the goroutine, or NULL when the run ends.
+ */
+struct g * __systemstack m_stop_locked(struct m *mp)
+{
+	struct g *gp = mp->lockedg;
+
+	while (mp->p) {
+		if (interrupts() & INT_STW)
+			stw_stop_m(mp);
+		else if (runq_take_this(mp->p, gp))
+			return gp;
+		else
+			handoff_p(p_release(mp));
+	}
+	lock(&sched.lock);
+	if (!stopping()) {
+		/* The P may be on its way already; so is the note. */
+		if (!mp->nextp) {
+			mp->locked_asleep = true;
+			sched.nlocked_ms++;
+			check_deadlock_locked();
+		}
+		unlock(&sched.lock);
+		note_sleep(&mp->park);
+		note_clear(&mp->park);
+		lock(&sched.lock);
+	}
+	unlock(&sched.lock);
+	m_take_nextp(mp);
+	return stopping() ? NULL : gp;
+}
+
+/*
+ * m_start_locked - mp found gp, which runs on another M only: send the P
+ * there.
+ * sysstack: takes sched.lock.
+ */
+void __systemstack m_start_locked(struct m *mp, struct g *gp)
+{
+	struct m *to = gp->lockedm;
+
+	lock(&sched.lock);
+	to->nextp = p_release(mp);
+	to->next_spinning = false;
+	if (to->locked_asleep) {
+		to->locked_asleep = false;
+		sched.nlocked_ms--;
+	}
+	unlock(&sched.lock);
+	note_wakeup(&to->park);
+}
+
+/*
  * Stopping.
  */
 
 /* Poke every M that may be running a goroutine.  How many are left? */
 u32 __systemstack m_poke_others(struct m *self)
 {
+	struct m *mp;
 	u32 left;
 
+	preempt_prepare();
 	lock(&sched.lock);
-	for (struct m *mp = sched.all_ms; mp; mp = mp->all_link) {
-		uintptr_t *guard = atomic_load_explicit(&mp->guard_addr,
-							memory_order_acquire);
-
-		if (mp != self && !mp->gone && guard)
-			__atomic_store_n(guard, GUARD_POISON, __ATOMIC_RELAXED);
+	mp = atomic_load_explicit(&sched.all_ms, memory_order_relaxed);
+	for (; mp; mp = mp->all_link) {
+		if (mp == self)
+			continue;
+		preempt_poke_locked(mp);
+		preempt_signal_locked(mp);
 	}
 	left = sched.nms - sched.ngone_ms - 1;
 	unlock(&sched.lock);
@@ -323,8 +470,15 @@ void __systemstack m_stop_all_idle(void)
 	struct m *mp;
 
 	lock(&sched.lock);
-	atomic_store_explicit(&sched.stopping, true, memory_order_release);
+	atomic_fetch_or_explicit(&sched.interrupt, INT_STOPPING,
+				 memory_order_release);
 	while ((mp = m_get_idle_locked()))
 		note_wakeup(&mp->park);
+	mp = atomic_load_explicit(&sched.all_ms, memory_order_acquire);
+	for (; mp; mp = mp->all_link)
+		if (mp->locked_asleep)
+			note_wakeup(&mp->park);
 	unlock(&sched.lock);
+	if (netpoll_ready())
+		netpoll_break();
 }

@@ -8,8 +8,9 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "kernel/time.h"
 
 /*
  * futex_wait - sleep while *addr == val, at most timeout_ns (< 0: for ever).
@@ -50,6 +51,21 @@ void note_sleep(struct note *n)
 {
 	while (!atomic_load_explicit(&n->set, memory_order_acquire))
 		futex_wait(&n->set, 0, -1);
+}
+
+/* The same, at most ns nanoseconds.  False: nobody woke us. */
+bool note_sleep_for(struct note *n, s64 ns)
+{
+	s64 until = nanotime() + ns;
+
+	while (!atomic_load_explicit(&n->set, memory_order_acquire)) {
+		s64 left = until - nanotime();
+
+		if (left <= 0)
+			return false;
+		futex_wait(&n->set, 0, left);
+	}
+	return true;
 }
 
 /* Release: pairs with note_sleep(). */

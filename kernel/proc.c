@@ -31,7 +31,9 @@
 #include <string.h>
 
 #include <arch/cpu.h>
+#include "kernel/netpoll.h"
 #include "kernel/runq.h"
+#include "kernel/time.h"
 #include "mm/stack.h"
 
 #define GLOBAL_EVERY	61	/* prime, so it does not beat with programs */
@@ -45,6 +47,12 @@ static const char *const wait_reasons[NR_WAIT_REASONS] = {
 	[WAIT_CHAN_SEND] = "chan send",
 	[WAIT_CHAN_RECV] = "chan receive",
 	[WAIT_WAITGROUP] = "waitgroup wait",
+	[WAIT_SLEEP] = "sleep",
+	[WAIT_IO] = "IO wait",
+	[WAIT_SIGNAL] = "signal wait",
+	[WAIT_WORLD] = "stop the world",
+	[WAIT_PREEMPTED] = "preempted",
+	[WAIT_STACK_SCAN] = "stack scan",
 };
 
 const char *wait_reason_name(u32 why)
@@ -56,17 +64,28 @@ const char *wait_reason_name(u32 why)
  * Global queue.
  */
 
+static void runq_size_add(s32 n)
+{
+	atomic_store_explicit(&sched.runq_size,
+			      atomic_load_explicit(&sched.runq_size,
+					memory_order_relaxed) + (u32)n,
+			      memory_order_relaxed);
+}
+
 /* sysstack: takes sched.lock. */
 void __systemstack globrunq_put(struct g *const *batch, u32 n)
 {
 	lock(&sched.lock);
 	for (u32 i = 0; i < n; i++)
 		gqueue_push(&sched.runq, batch[i]);
-	atomic_store_explicit(&sched.runq_size,
-			      atomic_load_explicit(&sched.runq_size,
-					memory_order_relaxed) + n,
-			      memory_order_relaxed);
+	runq_size_add((s32)n);
 	unlock(&sched.lock);
+}
+
+/* Its own function: a variable with an address would end tail calls. */
+__cold void __systemstack globrunq_put_one(struct g *gp)
+{
+	globrunq_put(&gp, 1);
 }
 
 /* Take a fair share: one to return, the rest into pp's ring. */
@@ -74,7 +93,7 @@ static struct g * __systemstack globrunq_get_locked(struct p *pp, u32 max)
 {
 	u32 size = atomic_load_explicit(&sched.runq_size,
 					memory_order_relaxed);
-	u32 n = size / sched.nprocs + 1;
+	u32 n = size / nprocs() + 1;
 	struct g *gp;
 
 	if (!size)
@@ -83,19 +102,23 @@ static struct g * __systemstack globrunq_get_locked(struct p *pp, u32 max)
 		n = size;
 	if (n > max)
 		n = max;
-	atomic_store_explicit(&sched.runq_size, size - n,
-			      memory_order_relaxed);
+	runq_size_add(-(s32)n);
 	gp = gqueue_pop(&sched.runq);
 	while (--n)
 		runq_put(pp, gqueue_pop(&sched.runq));
 	return gp;
 }
 
+static bool globrunq_empty(void)
+{
+	return !atomic_load_explicit(&sched.runq_size, memory_order_relaxed);
+}
+
 static struct g * __systemstack globrunq_get(struct p *pp, u32 max)
 {
 	struct g *gp;
 
-	if (!atomic_load_explicit(&sched.runq_size, memory_order_relaxed))
+	if (globrunq_empty())
 		return NULL;
 	lock(&sched.lock);
 	gp = globrunq_get_locked(pp, max);
@@ -103,13 +126,14 @@ static struct g * __systemstack globrunq_get(struct p *pp, u32 max)
 	return gp;
 }
 
-/* There is more work: see that somebody comes for it.  See the file head. */
-static inline void wakep(void)
+/*
+ * Wake somebody for an idle P, unless somebody looks for work already.  See
+ * the file head.
+ */
+static inline void wake_idle_p(void)
 {
 	u32 none = 0;
 
-	if (sched.nprocs == 1)
-		return;
 	/* Pairs with the fence in find_work_slow(). */
 	full_fence();
 	if (!atomic_load_explicit(&sched.nidle_ps, memory_order_relaxed))
@@ -119,6 +143,13 @@ static inline void wakep(void)
 			1, memory_order_relaxed, memory_order_relaxed))
 		return;
 	systemstack(wake_p, NULL);
+}
+
+/* There is more work than this P's: see that somebody comes for it. */
+static inline void wakep(void)
+{
+	if (nprocs() != 1)
+		wake_idle_p();
 }
 
 static void stop_spinning(struct m *mp)
@@ -144,22 +175,45 @@ static u64 m_rand(struct m *mp)
 	return mp->rand = x;
 }
 
+/* Run pp's timers, if any is due.  Did any run? */
+static bool __systemstack run_timers(struct p *pp)
+{
+	s64 next = timers_next(pp), now;
+
+	if (next == TIME_NEVER)
+		return false;
+	now = nanotime();
+	return next <= now && timers_run(pp, now);
+}
+
+static struct g * __systemstack steal_from(struct m *mp, struct p *victim,
+					   bool last)
+{
+	struct g *gp = runq_steal(mp->p, victim, last);
+
+	/* What its owner is too busy for.  They ready onto this P. */
+	if (!gp && last && run_timers(victim))
+		gp = runq_get(mp->p);
+	return gp;
+}
+
 static struct g * __systemstack steal_work(struct m *mp)
 {
 	for (int round = 0; round < STEAL_ROUNDS; round++) {
-		u32 at = (u32)(m_rand(mp) % sched.nprocs);
+		u32 at = (u32)(m_rand(mp) % nprocs());
 
-		for (u32 i = 0; i < sched.nprocs; i++) {
-			struct p *victim = &sched.ps[(at + i) % sched.nprocs];
+		for (u32 i = 0; i < nprocs(); i++) {
+			struct p *victim = sched.ps[(at + i) % nprocs()];
 			struct g *gp;
 
 			if (victim == mp->p)
 				continue;
-			gp = runq_steal(mp->p, victim,
-					round == STEAL_ROUNDS - 1);
+			gp = steal_from(mp, victim, round == STEAL_ROUNDS - 1);
 			if (gp)
 				return gp;
 		}
+		if (interrupts())
+			break;
 		cpu_relax();
 	}
 	return NULL;
@@ -172,57 +226,220 @@ static bool may_spin(void)
 	u32 spin = atomic_load_explicit(&sched.nspinning,
 					memory_order_relaxed);
 
-	return 2 * spin < sched.nprocs - idle;
+	return 2 * spin < nprocs() - idle;
 }
 
 static bool work_anywhere(void)
 {
-	if (atomic_load_explicit(&sched.runq_size, memory_order_relaxed))
+	if (!globrunq_empty())
 		return true;
-	for (u32 i = 0; i < sched.nprocs; i++)
-		if (!runq_empty(&sched.ps[i]))
+	for (u32 i = 0; i < nprocs(); i++)
+		if (!runq_empty(sched.ps[i]))
 			return true;
 	return false;
 }
 
+static void start_spinning(struct m *mp)
+{
+	mp->spinning = true;
+	atomic_fetch_add_explicit(&sched.nspinning, 1, memory_order_relaxed);
+}
+
+static bool __systemstack acquire_idle_p(struct m *mp)
+{
+	struct p *pp;
+
+	lock(&sched.lock);
+	pp = p_get_idle_locked();
+	unlock(&sched.lock);
+	if (pp)
+		p_acquire(mp, pp);
+	return pp;
+}
+
+/*
+ * Waiting for descriptors and timers.  One M at a time does it, without a P.
+ *
+ * A timer may be started while that M makes up its mind how long to wait:
+ *
+ *	poller				sched_wake_poller()
+ *	polling = true, poll_until = 0	the timer's heap: next = when
+ *	fence				fence
+ *	look at all heaps		look at polling, poll_until
+ *
+ * Either the poller sees the timer, or the other one sees that the poller
+ * may wait for too long and breaks its wait; that sticks until it waits.
+ */
+
+static s64 first_timer(void)
+{
+	s64 first = TIME_NEVER;
+
+	for (u32 i = 0; i < nprocs(); i++) {
+		s64 next = timers_next(sched.ps[i]);
+
+		if (next < first)
+			first = next;
+	}
+	return first;
+}
+
+static void poll_end(s64 now)
+{
+	atomic_store_explicit(&sched.last_poll, now, memory_order_relaxed);
+	atomic_store_explicit(&sched.clock, now, memory_order_relaxed);
+}
+
+/* The caller has set ->polling.  False: there is nothing to wait for. */
+static bool __systemstack poll_wait(struct gqueue *list)
+{
+	s64 until, now = nanotime();
+	bool any;
+
+	atomic_store_explicit(&sched.poll_until, 0, memory_order_relaxed);
+	full_fence();
+	until = first_timer();
+	any = until != TIME_NEVER || netpoll_any_waiters();
+	if (any && !stopping()) {
+		atomic_store_explicit(&sched.poll_until, until,
+				      memory_order_relaxed);
+		*list = netpoll(until == TIME_NEVER ? -1 :
+				until > now ? until - now : 0);
+		poll_end(nanotime());
+	}
+	return any;
+}
+
+/* sched_wake_poller - see that somebody comes for a timer due at when. */
+void sched_wake_poller(s64 when)
+{
+	s64 until;
+
+	full_fence();
+	if (!atomic_load_explicit(&sched.polling, memory_order_relaxed)) {
+		wakep();
+		return;
+	}
+	until = atomic_load_explicit(&sched.poll_until, memory_order_relaxed);
+	if (until == 0 || until > when)
+		netpoll_break();
+}
+
+/* The first of a list becomes runnable to run at once, the others wait. */
+static struct g * __systemstack ready_first(struct m *mp, struct gqueue *list)
+{
+	struct g *gp = gqueue_pop(list);
+
+	if (gp) {
+		sched_ready_list(list);
+		g_make_runnable(mp, gp);
+	}
+	return gp;
+}
+
+/* For the M that polls: is there anything to do for a P? */
+static bool poll_found(const struct gqueue *list)
+{
+	return list->head || work_anywhere() || first_timer() <= nanotime();
+}
+
+/*
+ * Wait in the poller, if there is something to wait for and nobody does.
+ * A goroutine; or NULL, and the search begins again if there is a P now.
+ */
+static struct g * __systemstack find_by_polling(struct m *mp)
+{
+	struct gqueue list = { 0 };
+	bool more;
+
+	if (!netpoll_ready())
+		return NULL;
+	do {
+		if (atomic_exchange_explicit(&sched.polling, true,
+					     memory_order_acquire))
+			return NULL;
+		more = poll_wait(&list);
+		atomic_store_explicit(&sched.polling, false,
+				      memory_order_release);
+	} while (more && !stopping() && !poll_found(&list));
+	if (more && acquire_idle_p(mp)) {
+		struct g *gp = ready_first(mp, &list);
+
+		if (!gp)
+			start_spinning(mp);
+		return gp;
+	}
+	sched_ready_list(&list);
+	return NULL;
+}
+
 /*
  * Give the P back and sleep, unless work turns up on the way.  Returns a
- * goroutine, or NULL when the search begins again (with a P) or the run ends.
+ * goroutine, or NULL when the search begins again.
  */
 static struct g * __systemstack find_work_slow(struct m *mp)
 {
 	bool was_spinning = mp->spinning;
-	struct p *pp;
-	struct g *gp;
+	struct g *gp = NULL;
 
 	lock(&sched.lock);
-	gp = globrunq_get_locked(mp->p, RUNQ_SIZE / 2);
-	if (!gp)
+	if (!interrupts())
+		gp = globrunq_get_locked(mp->p, RUNQ_SIZE / 2);
+	if (!gp && !interrupts())
 		p_put_idle_locked(p_release(mp));
 	unlock(&sched.lock);
-	if (gp)
+	if (gp || mp->p)
 		return gp;
 	mp->spinning = false;
-	if (was_spinning) {
+	if (was_spinning)
 		atomic_fetch_sub_explicit(&sched.nspinning, 1,
 					  memory_order_relaxed);
-		/* Pairs with the fence in wakep(). */
-		full_fence();
-		if (work_anywhere()) {
-			lock(&sched.lock);
-			pp = p_get_idle_locked();
-			unlock(&sched.lock);
-			if (pp) {
-				p_acquire(mp, pp);
-				mp->spinning = true;
-				atomic_fetch_add_explicit(&sched.nspinning, 1,
-						memory_order_relaxed);
-				return NULL;
-			}
-		}
+	/* Pairs with the fence in wake_idle_p(). */
+	full_fence();
+	if (was_spinning && work_anywhere() && acquire_idle_p(mp)) {
+		start_spinning(mp);
+		return NULL;
 	}
-	m_stop(mp);
-	return NULL;
+	gp = find_by_polling(mp);
+	if (!gp && !mp->p)
+		m_stop(mp);
+	return gp;
+}
+
+/* Descriptors that became ready, if that is worth a look. */
+static struct g * __systemstack poll_now(struct m *mp)
+{
+	struct gqueue list;
+
+	if (!netpoll_ready() || !netpoll_any_waiters() ||
+	    atomic_load_explicit(&sched.polling, memory_order_relaxed))
+		return NULL;
+	list = netpoll(0);
+	poll_end(nanotime());
+	return ready_first(mp, &list);
+}
+
+static struct g * __systemstack look_for_work(struct m *mp)
+{
+	struct g *gp;
+
+	run_timers(mp->p);
+	gp = runq_get(mp->p);
+	if (!gp)
+		gp = globrunq_get(mp->p, RUNQ_SIZE / 2);
+	if (!gp)
+		gp = poll_now(mp);
+	if (!gp && nprocs() > 1 && (mp->spinning || may_spin())) {
+		if (!mp->spinning)
+			start_spinning(mp);
+		gp = steal_work(mp);
+	}
+	return gp ? gp : find_work_slow(mp);
+}
+
+static bool elsewhere(struct m *mp, struct g *gp)
+{
+	return gp->lockedm && gp->lockedm != mp;
 }
 
 /* A goroutine to run, or NULL when the run ends.  Blocks. */
@@ -230,40 +447,64 @@ static struct g * __systemstack find_work(struct m *mp)
 {
 	struct g *gp = NULL;
 
-	while (mp->p && !stopping()) {
-		gp = runq_get(mp->p);
+	while (!stopping()) {
+		if (mp->lockedg)
+			return m_stop_locked(mp);
+		if (!mp->p)
+			m_stop(mp);
+		else if (interrupts())
+			stw_stop_m(mp);
+		else
+			gp = look_for_work(mp);
 		if (!gp)
-			gp = globrunq_get(mp->p, RUNQ_SIZE / 2);
-		if (!gp && sched.nprocs > 1 && (mp->spinning || may_spin())) {
-			if (!mp->spinning) {
-				mp->spinning = true;
-				atomic_fetch_add_explicit(&sched.nspinning, 1,
-						memory_order_relaxed);
-			}
-			gp = steal_work(mp);
-		}
-		if (!gp)
-			gp = find_work_slow(mp);
-		if (gp)
-			break;
+			continue;
+		if (mp->spinning)
+			stop_spinning(mp);
+		if (!elsewhere(mp, gp))
+			return gp;
+		m_start_locked(mp, gp);
+		gp = NULL;
 	}
 	if (mp->spinning)
 		stop_spinning(mp);
-	return gp;
+	return NULL;
 }
 
 static inline struct g *next_g(struct m *mp)
 {
 	struct p *pp = mp->p;
+	u32 tick = atomic_load_explicit(&pp->tick, memory_order_relaxed);
 	struct g *gp = NULL;
 
-	if (unlikely(stopping()))
+	if (unlikely(interrupts() || mp->lockedg))
 		return NULL;
-	if (unlikely(pp->tick % GLOBAL_EVERY == 0))
+	if (unlikely(timers_next(pp) != TIME_NEVER))
+		run_timers(pp);
+	if (unlikely(tick % GLOBAL_EVERY == 0))
 		gp = globrunq_get(pp, 1);
 	if (!gp)
 		gp = runq_get(pp);
+	if (gp && unlikely(elsewhere(mp, gp))) {
+		m_start_locked(mp, gp);
+		gp = NULL;
+	}
 	return gp;
+}
+
+/* gp, taken off its queue, runs on mp. */
+static inline void execute(struct m *mp, struct g *gp)
+{
+	struct p *pp = mp->p;
+
+	gp->m = mp;
+	atomic_store_explicit(&mp->curg, gp, memory_order_relaxed);
+	casgstatus(mp, gp, G_RUNNABLE, G_RUNNING);
+	atomic_store_explicit(&pp->tick,
+			      atomic_load_explicit(&pp->tick,
+					memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	stat_inc(&pp->nswitches);
+	*mp->errno_addr = gp->saved_errno;
 }
 
 /* Run the next goroutine.  Never returns: the M goes on in it. */
@@ -278,12 +519,7 @@ __g0_noreturn void schedule(void)
 		gp = find_work(mp);
 	if (unlikely(!gp))
 		m_leave(mp);
-	mp->curg = gp;
-	gp->m = mp;
-	atomic_store_explicit(&gp->status, G_RUNNING, memory_order_relaxed);
-	mp->p->tick++;
-	stat_inc(&mp->p->nswitches);
-	*mp->errno_addr = gp->saved_errno;
+	execute(mp, gp);
 	san_switch(gp);
 	arch_gogo(gp);
 }
@@ -297,10 +533,9 @@ static __g0_noreturn void park_m(struct g *gp)
 	struct m *mp = gp->m;
 	struct lock *l = gp->wait_lock;
 
-	mp->curg = NULL;
-	gp->m = NULL;
-	/* From here on gp is its waker's; pairs with sched_ready(). */
-	atomic_store_explicit(&gp->status, G_WAITING, memory_order_release);
+	m_drop_g(mp);
+	/* From here on gp is its waker's; pairs with g_make_runnable(). */
+	g_set_status(gp, G_RUNNING, G_WAITING);
 	if (l)
 		unlock(l);
 	else
@@ -320,7 +555,22 @@ void sched_park(struct lock *l, enum wait_reason why)
 
 	gp->wait_lock = l;
 	gp->wait_reason = why;
+	gp->wait_since = atomic_load_explicit(&sched.clock,
+					      memory_order_relaxed);
 	mcall(park_m);
+}
+
+/* A goroutine that waits, and that the caller has taken from its queue. */
+void g_make_runnable(struct m *mp, struct g *gp)
+{
+	u32 status;
+
+	/* It announced itself and is still leaving its stack.  Acquire: its
+	 * context is complete. */
+	while (unlikely((status = g_status(gp)) == G_RUNNING ||
+			status == G_PREEMPTED))
+		cpu_relax();
+	casgstatus(mp, gp, G_WAITING, G_RUNNABLE);
 }
 
 /*
@@ -331,21 +581,36 @@ void sched_ready(struct g *gp)
 {
 	struct m *mp = acquirem();
 
-	/* It announced itself and is still leaving its stack.  Acquire: its
-	 * context is complete. */
-	while (unlikely(g_status(gp) == G_RUNNING))
-		cpu_relax();
-	dbg_assert(g_status(gp) == G_WAITING, "readied a goroutine that does not wait");
-	atomic_store_explicit(&gp->status, G_RUNNABLE, memory_order_relaxed);
+	g_make_runnable(mp, gp);
 	runq_put_next(mp->p, gp);
 	wakep();
 	releasem(mp);
 }
 
-/* Its own function: a variable with an address would end tail calls. */
-static __cold void __systemstack globrunq_put_one(struct g *gp)
+/*
+ * sched_ready_list - make parked goroutines runnable, from where there may
+ * be no P.
+ * sysstack: takes sched.lock.
+ */
+void __systemstack sched_ready_list(struct gqueue *list)
 {
-	globrunq_put(&gp, 1);
+	struct gqueue ready = { 0 };
+	struct m *mp = getm();
+	struct g *gp;
+	s32 n = 0;
+
+	while ((gp = gqueue_pop(list))) {
+		g_make_runnable(mp, gp);
+		gqueue_push(&ready, gp);
+		n++;
+	}
+	if (!n)
+		return;
+	lock(&sched.lock);
+	gqueue_append(&sched.runq, &ready);
+	runq_size_add(n);
+	unlock(&sched.lock);
+	wake_idle_p();
 }
 
 /*
@@ -357,10 +622,9 @@ static __g0_noreturn void yield_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 
-	mp->curg = NULL;
-	atomic_store_explicit(&gp->status, G_RUNNABLE, memory_order_relaxed);
-	if (unlikely(atomic_load_explicit(&sched.runq_size,
-					  memory_order_relaxed)))
+	m_drop_g(mp);
+	g_set_status(gp, G_RUNNING, G_RUNNABLE);
+	if (unlikely(!globrunq_empty()))
 		globrunq_put_one(gp);
 	else
 		runq_put(mp->p, gp);
@@ -372,25 +636,11 @@ void sched_yield_g(void)
 	mcall(yield_m);
 }
 
-/*
- * sched_check_preempt - from newstack(): does somebody want the processor?
- * Then another goroutine runs first, and gp goes on later.
- */
-void __systemstack __no_tsan sched_check_preempt(struct g *gp)
+/* Is there anything else for this P to run? */
+bool __systemstack sched_has_work(struct p *pp)
 {
-	struct m *mp = gp->m;
-
-	if (mp->locks || gp->system)
-		return;
-	if (unlikely(stopping())) {
-		san_switch(mp->g0);
-		m_leave(mp);
-	}
-	if (debug.maymorestack == MAYMORESTACK_PREEMPT) {
-		gp->saved_errno = *mp->errno_addr;
-		san_switch(mp->g0);
-		yield_m(gp);
-	}
+	return !runq_empty(pp) || !globrunq_empty() ||
+	       timers_next(pp) <= nanotime();
 }
 
 /*
@@ -429,11 +679,15 @@ struct g *g_new(struct p *pp, void (*fn)(void *), void *arg,
 	context_init(&gp->ctx, top, fn, arg);
 	gp->seg = seg;
 	gp->saved_errno = 0;
+	gp->where = ON_GOROUTINE;
+	gp->lockedm = NULL;
+	gp->nlocked = 0;
+	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
 	gp->id = goid_new(pp);
 	gp->fn = fn;
 	gp->wait_reason = WAIT_NONE;
 	san_g_create(gp);
-	atomic_store_explicit(&gp->status, G_RUNNABLE, memory_order_relaxed);
+	g_set_status(gp, g_status(gp), G_RUNNABLE);
 	stat_inc(&pp->nspawned);
 	return gp;
 }
@@ -464,7 +718,7 @@ void __systemstack g_free(struct p *pp, struct g *gp)
 	struct segment *seg, *next;
 
 	san_g_destroy(gp);
-	atomic_store_explicit(&gp->status, G_DEAD, memory_order_relaxed);
+	g_set_status(gp, G_RUNNING, G_DEAD);
 	/* Release: whoever counts the end counts the start as well. */
 	atomic_store_explicit(&pp->nexited, pp->nexited + 1,
 			      memory_order_release);
@@ -479,7 +733,9 @@ static __g0_noreturn void exit_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 
-	mp->curg = NULL;
+	m_drop_g(mp);
+	if (unlikely(gp->lockedm))
+		m_unlock_g(mp, gp);
 	g_free(mp->p, gp);
 	schedule();
 }

@@ -8,6 +8,7 @@
 
 #include "kernel/sanitize.h"
 #include "kernel/sched.h"
+#include "kernel/status.h"
 
 /* Leave the goroutine for g0; errno stays with it. */
 static inline void mcall(void (*fn)(struct g *gp))
@@ -19,16 +20,23 @@ static inline void mcall(void (*fn)(struct g *gp))
 	arch_mcall(fn);
 }
 
+/* Anything that the fast path of schedule() does not deal with? */
+static inline u32 interrupts(void)
+{
+	return atomic_load_explicit(&sched.interrupt, memory_order_acquire);
+}
+
 static inline bool stopping(void)
 {
-	return atomic_load_explicit(&sched.stopping, memory_order_acquire);
+	return interrupts() & INT_STOPPING;
 }
 
 static inline void p_acquire(struct m *mp, struct p *pp)
 {
-	dbg_assert(!mp->p && !pp->m, "P has an M already");
+	dbg_assert(!mp->p, "M has a P already");
 	mp->p = pp;
-	pp->m = mp;
+	atomic_store_explicit(&pp->m, mp, memory_order_relaxed);
+	atomic_store_explicit(&pp->status, P_RUNNING, memory_order_relaxed);
 }
 
 static inline struct p *p_release(struct m *mp)
@@ -36,25 +44,45 @@ static inline struct p *p_release(struct m *mp)
 	struct p *pp = mp->p;
 
 	mp->p = NULL;
-	pp->m = NULL;
+	atomic_store_explicit(&pp->m, NULL, memory_order_relaxed);
 	return pp;
+}
+
+/* curg has left this M, or is about to. */
+static inline void m_drop_g(struct m *mp)
+{
+	atomic_store_explicit(&mp->curg, NULL, memory_order_relaxed);
 }
 
 /* proc.c */
 void schedule(void);
 struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy);
 void g_free(struct p *pp, struct g *gp);
+void g_make_runnable(struct m *mp, struct g *gp);
+bool sched_has_work(struct p *pp);
 
 /* m.c */
 void p_put_idle_locked(struct p *pp);
 struct p *p_get_idle_locked(void);
+void m_init(struct m *mp, u32 id);
 struct m *m_new(u32 id);
+void m_publish(struct m *mp);
 void m_run(struct m *mp);
 void m_stop(struct m *mp);
+struct g *m_stop_locked(struct m *mp);
+void m_start_locked(struct m *mp, struct g *gp);
+void m_lock_g(struct m *mp, struct g *gp);
+void m_unlock_g(struct m *mp, struct g *gp);
 void m_leave(struct m *mp);
 void m_stop_all_idle(void);
 u32 m_poke_others(struct m *self);
+int thread_create(struct m *mp, void *(*fn)(void *));
 void wake_p(void *arg);
+void handoff_p(struct p *pp);
+
+/* stw.c */
+void stw_stop_m(struct m *mp);
+void stw_take_p_locked(struct p *pp);
 
 /* start.c */
 int start_first(struct m *mp);

@@ -25,6 +25,7 @@ struct g *runq_steal(struct p *pp, struct p *victim, bool take_next);
 
 /* proc.c: append to the global queue.  On g0. */
 void globrunq_put(struct g *const *batch, u32 n);
+void globrunq_put_one(struct g *gp);
 
 static inline bool runq_empty(struct p *pp)
 {
@@ -69,7 +70,7 @@ static inline void runq_put_next(struct p *pp, struct g *gp)
 /* With one P there are no thieves, and the owner needs no atomics. */
 static inline bool runq_shared(void)
 {
-	return sched.nprocs != 1;
+	return nprocs() != 1;
 }
 
 static inline bool runq_take_next(struct p *pp, struct g *gp)
@@ -80,6 +81,13 @@ static inline bool runq_take_next(struct p *pp, struct g *gp)
 				memory_order_relaxed);
 	atomic_store_explicit(&pp->runnext, NULL, memory_order_relaxed);
 	return true;
+}
+
+/* Owner only: take gp if it is the one that would run next. */
+static inline bool runq_take_this(struct p *pp, struct g *gp)
+{
+	return atomic_load_explicit(&pp->runnext, memory_order_relaxed) == gp &&
+	       runq_take_next(pp, gp);
 }
 
 static inline bool runq_take_head(struct p *pp, u32 *head)
@@ -131,6 +139,19 @@ static inline void gqueue_push(struct gqueue *q, struct g *gp)
 	else
 		q->head = gp;
 	q->tail = gp;
+}
+
+/* Move all of from to the end of q. */
+static inline void gqueue_append(struct gqueue *q, struct gqueue *from)
+{
+	if (!from->head)
+		return;
+	if (q->tail)
+		q->tail->link = from->head;
+	else
+		q->head = from->head;
+	q->tail = from->tail;
+	*from = (struct gqueue){ 0 };
 }
 
 static inline struct g *gqueue_pop(struct gqueue *q)

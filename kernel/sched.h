@@ -15,17 +15,25 @@
 #include "kernel/debug.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
+#include "kernel/timer.h"
 #include "mm/stack.h"
 
 /*
- * Who owns a goroutine's stack, who may change the status:
+ * Status is ownership of the stack: whoever moved it there, or holds the
+ * scan bit, owns it.  kernel/status.h has the rules of change.
  *
  * G_IDLE	the slot's owner (free list, P cache, creator)
  * G_RUNNABLE	on a run queue; the M that takes it off
  * G_RUNNING	the M g->m, nobody else
+ * G_SYSCALL	the M g->m, which left its P behind; the stack is in use
+ *		below what the goroutine saved when it went there
  * G_WAITING	parked; owned by whoever holds it in a wait queue and will
  *		call sched_ready()
  * G_DEAD	exited; the P whose cache it is in
+ * G_PREEMPTED	stopped itself for a suspend_g(), which takes it
+ *
+ * With the bit G_SCAN the one who set it owns the stack, and the status
+ * stays as it is until that one takes it away.
  *
  * 0 is what a slot given back to the kernel reads.
  */
@@ -33,15 +41,26 @@ enum g_status {
 	G_IDLE,
 	G_RUNNABLE,
 	G_RUNNING,
+	G_SYSCALL,
 	G_WAITING,
 	G_DEAD,
+	G_PREEMPTED,
+	NR_G_STATUS,
+	G_SCAN = 0x1000,
 };
 
+/* From WAIT_STACK_SCAN on it still runs: see wait_is_for_gc(). */
 enum wait_reason {
 	WAIT_NONE,
 	WAIT_CHAN_SEND,
 	WAIT_CHAN_RECV,
 	WAIT_WAITGROUP,
+	WAIT_SLEEP,
+	WAIT_IO,
+	WAIT_SIGNAL,
+	WAIT_WORLD,
+	WAIT_PREEMPTED,
+	WAIT_STACK_SCAN,
 	NR_WAIT_REASONS
 };
 
@@ -53,6 +72,8 @@ struct g {
 	struct g *link;		/* run queue, free list, or wait queue */
 	_Atomic u32 status;
 	int saved_errno;	/* errno while off the CPU */
+	u32 where;		/* enum tls_where while it runs */
+	struct m *lockedm;	/* the only M that may run it, or NULL */
 	u64 id;
 
 	/* Between __morestack and newstack(): the goroutine itself. */
@@ -66,6 +87,16 @@ struct g {
 	/* While G_WAITING. */
 	struct lock *wait_lock;	/* released once it is off its stack */
 	u32 wait_reason;
+	s64 wait_since;		/* sched.clock then */
+
+	/* Requests to it while it runs.  Set by others, cleared by itself. */
+	_Atomic bool preempt;		/* let others run */
+	_Atomic bool preempt_stop;	/* become G_PREEMPTED */
+
+	/* While G_SYSCALL: where its stack begins for others. */
+	uintptr_t syscall_pc, syscall_fp, syscall_sp;
+	u32 nlocked;		/* times gort_lock_os_thread() was called */
+	bool pinned;		/* lockedm is for the time of a preemption */
 
 	bool system;		/* g0, or stands for a thread */
 
@@ -83,10 +114,13 @@ _Static_assert(sizeof(struct g) % 16 == 0, "struct g keeps sp aligned");
 struct m {
 	/* Owned by the thread itself. */
 	struct g *g0;
-	struct g *curg;
+	_Atomic(struct g *) curg; /* read by those who preempt */
 	struct p *p;
+	struct p *syscall_p;	/* curg is in a system call: the P to go on with */
 	u32 locks;		/* > 0: not preemptible */
+	_Atomic bool changing;	/* see kernel/status.h */
 	bool spinning;
+	struct g *lockedg;	/* the only goroutine it may run, or NULL */
 	u64 rand;
 	int *errno_addr;
 	struct g thread_g;	/* what the thread did before it joined */
@@ -101,7 +135,10 @@ struct m {
 
 	u32 id;
 	pthread_t thread;
+	int tid;
 	sigset_t sigmask;	/* to begin with */
+	_Atomic bool signalled;	/* a SIGURG of ours is on the way */
+	_Atomic uintptr_t unsafe_pc; /* where the last one found it, unable */
 	bool started;		/* pthread_join() it */
 	_Atomic(uintptr_t *) guard_addr; /* its guard word, for others;
 				 * NULL until the thread runs */
@@ -111,13 +148,33 @@ struct m {
 	bool next_spinning;
 	struct note park;
 
+	struct m *all_link;	/* set before it is published in all_ms */
+
 	/* sched.lock */
 	struct m *idle_link;
-	struct m *all_link;
 	bool gone;		/* left the scheduler for good */
+	bool locked_asleep;	/* counted in nlocked_ms */
+	struct m *stw_link;	/* stopped with the world, its P is stw_p */
+	struct p *stw_p;
 };
 
 #define RUNQ_SIZE	256u
+
+/*
+ * P_RUNNING	the M pp->m runs it
+ * P_IDLE	on sched.idle_ps
+ * P_SYSCALL	left behind by an M in a system call.  That M takes it back,
+ *		or anybody who has opened the status gate takes it away
+ * P_STOPPED	whoever stops the world
+ * P_DEAD	beyond GORTMAXPROCS
+ */
+enum p_status {
+	P_IDLE,
+	P_RUNNING,
+	P_SYSCALL,
+	P_STOPPED,
+	P_DEAD,
+};
 
 struct p {
 	/* Shared with thieves. */
@@ -128,11 +185,14 @@ struct p {
 
 	/* Owned by the M that runs this P. */
 	u32 id __attribute__((aligned(64)));
-	struct m *m;
-	u32 tick;		/* one per goroutine switched to */
+	_Atomic u32 status;
+	_Atomic(struct m *) m;	/* read by those who preempt */
+	_Atomic u32 tick;	/* one per goroutine switched to; read by sysmon */
+	_Atomic u32 syscall_tick; /* one per system call; read by sysmon */
 	u32 nextrun;		/* times in a row that runnext was taken */
 	u64 goid_next, goid_end;
 	struct stack_cache stacks;
+	struct timer_heap timers;
 
 	/* Written by the owner, read by anyone: relaxed. */
 	_Atomic u64 nspawned, nexited, nswitches, nsteals;
@@ -151,20 +211,31 @@ struct sched {
 	_Atomic u32 runq_size;	/* written under lock */
 	struct m *idle_ms;
 	u32 nidle_ms;
-	struct m *all_ms;
+	_Atomic(struct m *) all_ms; /* grows only; walked without the lock */
 	_Atomic u32 nms;	/* started in this run; read by anyone */
 	u32 last_mid;		/* newest M's id */
 	u32 ngone_ms;
+	u32 nlocked_ms;		/* asleep until their goroutine is to run */
 	struct p *idle_ps;
 	_Atomic u32 nidle_ps;	/* written under lock */
 
 	_Atomic u32 nspinning;
 	_Atomic u64 goid;
-	_Atomic bool stopping;	/* main returned: everybody leaves */
+	_Atomic u32 interrupt;	/* INT_*: leave the fast path of schedule() */
 
-	u32 nprocs;
-	struct p *ps;
+	/* The thread that waits for descriptors and timers. */
+	_Atomic bool polling;
+	_Atomic s64 poll_until;	/* until when, if it waits; TIME_NEVER, or 0 */
+	_Atomic s64 last_poll;	/* when somebody last looked */
+	_Atomic s64 clock;	/* ns, some ms late: kept by sysmon and pollers */
+
+	_Atomic u32 nprocs;	/* changes only while the world is stopped */
+	u32 nallps;		/* ps[] that exist */
+	struct p *ps[MAXPROCS_LIMIT];
 };
+
+#define INT_STOPPING	1u	/* main returned: everybody leaves */
+#define INT_STW		2u	/* the world is to stop, or stopped */
 
 extern struct sched sched;
 
@@ -174,6 +245,12 @@ extern _Atomic u64 sched_runs;
 static inline u64 sched_run_id(void)
 {
 	return atomic_load_explicit(&sched_runs, memory_order_relaxed);
+}
+
+/* GORTMAXPROCS.  Beware of keeping it where the world may stop. */
+static inline u32 nprocs(void)
+{
+	return atomic_load_explicit(&sched.nprocs, memory_order_relaxed);
 }
 
 static inline struct m *getm(void)
@@ -254,11 +331,12 @@ static inline struct g *segment_first_g(struct segment *seg)
 
 /* proc.c */
 int sched_run(void (*fn)(void *), void *arg);
+void sched_ready_list(struct gqueue *list);
+void sched_wake_poller(s64 when);
 int sched_spawn(void (*fn)(void *), void *arg, size_t copy, uintptr_t pc);
 void sched_ready(struct g *gp);
 void sched_park(struct lock *l, enum wait_reason why);
 void sched_yield_g(void);
-void sched_check_preempt(struct g *gp);
 const char *wait_reason_name(u32 why);
 
 /* stats.c */

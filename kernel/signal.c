@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include <arch/cpu.h>
+#include "kernel/preempt.h"
 #include "kernel/print.h"
 #include "kernel/sched.h"
 #include "kernel/traceback.h"
@@ -27,6 +28,7 @@
 
 static const int fault_signals[] = { SIGSEGV, SIGBUS };
 static struct sigaction old_actions[ARRAY_SIZE(fault_signals)];
+static struct sigaction old_preempt;
 
 static __noreturn void stack_guard_hit(const void *uc, uintptr_t addr,
 				       uintptr_t slot)
@@ -75,21 +77,28 @@ static struct sigaction *old_action(int sig)
 	return &old_actions[sig == fault_signals[0] ? 0 : 1];
 }
 
+/* The user's handler, if there is one. */
+static bool call_handler(const struct sigaction *old, int sig,
+			 siginfo_t *info, void *uc)
+{
+	if (old->sa_flags & SA_SIGINFO)
+		old->sa_sigaction(sig, info, uc);
+	else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN)
+		old->sa_handler(sig);
+	else
+		return false;
+	return true;
+}
+
 /* As if we were not there. */
 static void pass_on(int sig, siginfo_t *info, void *uc)
 {
-	struct sigaction *old = old_action(sig);
-
-	if (old->sa_flags & SA_SIGINFO) {
-		old->sa_sigaction(sig, info, uc);
-	} else if (old->sa_handler != SIG_DFL && old->sa_handler != SIG_IGN) {
-		old->sa_handler(sig);
-	} else {
-		/* Comes again when the handler returns, or now if sent. */
-		signal(sig, SIG_DFL);
-		if (info->si_code <= 0)
-			raise(sig);
-	}
+	if (call_handler(old_action(sig), sig, info, uc))
+		return;
+	/* Comes again when the handler returns, or now if sent. */
+	signal(sig, SIG_DFL);
+	if (info->si_code <= 0)
+		raise(sig);
 }
 
 static void on_fault(int sig, siginfo_t *info, void *uc)
@@ -109,27 +118,63 @@ static void on_fault(int sig, siginfo_t *info, void *uc)
 	errno = saved;
 }
 
-void signal_install(void)
+/*
+ * Ours and somebody else's may have become one: the user's handler always
+ * hears of it.  SIGURG is ignored by default.
+ */
+static void on_preempt(int sig, siginfo_t *info, void *uc)
+{
+	int saved = errno;
+
+	call_handler(&old_preempt, sig, info, uc);
+	preempt_on_signal(uc);
+	errno = saved;
+}
+
+static void install(int sig, void (*fn)(int, siginfo_t *, void *), int flags,
+		    struct sigaction *old)
 {
 	struct sigaction sa = {
-		.sa_sigaction = on_fault,
-		.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER,
+		.sa_sigaction = fn,
+		.sa_flags = SA_SIGINFO | SA_ONSTACK | flags,
 	};
 
 	sigemptyset(&sa.sa_mask);
-	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
-		sigaction(fault_signals[i], &sa, &old_actions[i]);
+	sigaction(sig, &sa, old);
 }
 
-/* Only where our handlers still are: the user may have set his meanwhile. */
-void signal_restore(void)
+/* A handler the user put in place of ours is called by ours from now on. */
+void signal_reclaim_preempt(void)
 {
 	struct sigaction now;
 
+	if (!sigaction(SIGURG, NULL, &now) && now.sa_sigaction != on_preempt)
+		install(SIGURG, on_preempt, SA_RESTART, &old_preempt);
+}
+
+void signal_install(void)
+{
 	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
-		if (!sigaction(fault_signals[i], NULL, &now) &&
-		    now.sa_sigaction == on_fault)
-			sigaction(fault_signals[i], &old_actions[i], NULL);
+		install(fault_signals[i], on_fault, SA_NODEFER,
+			&old_actions[i]);
+	install(SIGURG, on_preempt, SA_RESTART, &old_preempt);
+}
+
+/* Only where our handlers still are: the user may have set his meanwhile. */
+static void restore(int sig, void (*fn)(int, siginfo_t *, void *),
+		    const struct sigaction *old)
+{
+	struct sigaction now;
+
+	if (!sigaction(sig, NULL, &now) && now.sa_sigaction == fn)
+		sigaction(sig, old, NULL);
+}
+
+void signal_restore(void)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
+		restore(fault_signals[i], on_fault, &old_actions[i]);
+	restore(SIGURG, on_preempt, &old_preempt);
 }
 
 int signal_thread_init(struct m *mp)

@@ -10,6 +10,9 @@ struct m;
 void signal_install(void);
 void signal_restore(void);
 
+/* Our handler of SIGURG is in place, whatever the user did. */
+void signal_reclaim_preempt(void);
+
 /* A thread's signal stack; 0 or -ENOMEM. */
 int signal_thread_init(struct m *mp);
 void signal_thread_exit(struct m *mp);

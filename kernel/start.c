@@ -17,8 +17,13 @@
 #include <time.h>
 
 #include <arch/cpu.h>
+#include "kernel/netpoll.h"
 #include "kernel/runq.h"
+#include "kernel/schedtrace.h"
 #include "kernel/signal.h"
+#include "kernel/stw.h"
+#include "kernel/sysmon.h"
+#include "kernel/time.h"
 #include "mm/vm.h"
 
 #define STOP_POLL_NS	1000000
@@ -34,9 +39,12 @@ static __g0_noreturn void run_done_m(struct g *gp)
 	struct m *mp = gp->m;
 	struct timespec pause = { .tv_nsec = STOP_POLL_NS };
 
-	mp->curg = NULL;
+	m_drop_g(mp);
+	if (gp->lockedm)
+		m_unlock_g(mp, gp);
 	g_free(mp->p, gp);
 	m_stop_all_idle();
+	sysmon_stop();
 	while (m_poke_others(mp))
 		nanosleep(&pause, NULL);
 	m_leave(mp);
@@ -81,21 +89,42 @@ static u32 procs_wanted(void)
 	return (u32)CPU_COUNT(&set);
 }
 
+/* A P beyond those there are; 0 or -ENOMEM. */
+static int p_new(u32 id)
+{
+	struct p *pp = aligned_alloc(64, sizeof(*pp));
+
+	if (!pp)
+		return -ENOMEM;
+	memset(pp, 0, sizeof(*pp));
+	pp->id = id;
+	atomic_store_explicit(&pp->tick, 1, memory_order_relaxed);
+	timers_init(pp);
+	sched.ps[id] = pp;
+	sched.nallps = id + 1;
+	return 0;
+}
+
+static void free_ps(void)
+{
+	for (u32 i = 0; i < sched.nallps; i++)
+		free(sched.ps[i]);
+}
+
 static int sched_init(void)
 {
 	u32 n = procs_wanted();
 
-	sched.ps = aligned_alloc(64, n * sizeof(*sched.ps));
-	if (!sched.ps)
-		return -ENOMEM;
-	memset(sched.ps, 0, n * sizeof(*sched.ps));
-	for (u32 i = n; i-- > 0;) {
-		sched.ps[i].id = i;
-		sched.ps[i].tick = 1;
-		if (i)
-			p_put_idle_locked(&sched.ps[i]);
+	for (u32 i = 0; i < n; i++) {
+		if (p_new(i)) {
+			free_ps();
+			sched.nallps = 0;
+			return -ENOMEM;
+		}
 	}
-	sched.nprocs = n;
+	for (u32 i = n; i-- > 1;)
+		p_put_idle_locked(sched.ps[i]);
+	atomic_store_explicit(&sched.nprocs, n, memory_order_relaxed);
 	stats_begin_run();
 	return 0;
 }
@@ -115,15 +144,20 @@ static void sched_fini(void)
 	struct m *mp, *next;
 
 	/* The one that ended the run walks the list until it leaves. */
-	for (mp = sched.all_ms; mp; mp = mp->all_link)
+	mp = atomic_load_explicit(&sched.all_ms, memory_order_acquire);
+	for (; mp; mp = mp->all_link)
 		if (mp->started)
 			pthread_join(mp->thread, NULL);
-	for (mp = sched.all_ms; mp; mp = next) {
+	mp = atomic_load_explicit(&sched.all_ms, memory_order_acquire);
+	for (; mp; mp = next) {
 		next = mp->all_link;
 		free(mp);
 	}
 	stats_end_run();
-	free(sched.ps);
+	netpoll_fini();
+	for (u32 i = 0; i < sched.nallps; i++)
+		timers_fini(sched.ps[i]);
+	free_ps();
 	sched = (struct sched){ .lock = LOCK_INIT(RANK_SCHED) };
 	atomic_fetch_add_explicit(&sched_runs, 1, memory_order_relaxed);
 	drop_goroutines();
@@ -143,11 +177,19 @@ static int run_on_this_thread(void)
 		free(mp);
 		return err;
 	}
-	mp->nextp = &sched.ps[0];
+	err = sysmon_start();
+	if (err) {
+		signal_thread_exit(mp);
+		free(mp);
+		return err;
+	}
+	mp->nextp = sched.ps[0];
 	mp->thread = pthread_self();
-	sched.all_ms = mp;
+	m_publish(mp);
 	sched.nms = 1;
 	m_run(mp);
+	if (first.err)
+		sysmon_stop();
 	signal_thread_exit(mp);
 	return first.err;
 }
@@ -165,6 +207,9 @@ int sched_run(void (*fn)(void *), void *arg)
 	first.err = 0;
 	cpu_init();
 	lock_init_once();
+	status_gate_init();
+	stw_begin_run();
+	schedtrace_begin_run(nanotime());
 	vm_init();
 	err = stack_init();
 	if (err)

@@ -7,22 +7,13 @@
  */
 #include <gort/gort.h>
 
-#include <time.h>
-
 #include "kernel/sched.h"
+#include "kernel/time.h"
 
 static struct lock stats_lock = LOCK_INIT(RANK_STATS);
 static bool running;			/* stats_lock, as all of these */
-static u64 start_ns;
+static s64 start_ns;
 static struct gort_stats last_stats;	/* of the run before */
-
-static u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
-}
 
 static void read_stats_locked(struct gort_stats *st)
 {
@@ -30,9 +21,9 @@ static void read_stats_locked(struct gort_stats *st)
 
 	stack_read_stats(&ss);
 	*st = (struct gort_stats){
-		.procs = sched.nprocs,
+		.procs = nprocs(),
 		.threads = sched.nms,
-		.wall_ns = now_ns() - start_ns,
+		.wall_ns = (u64)(nanotime() - start_ns),
 		.stack_inuse = ss.inuse,
 		.stack_resident = ss.resident,
 		.stack_peak = ss.peak,
@@ -41,8 +32,8 @@ static void read_stats_locked(struct gort_stats *st)
 		.stack_grown_by_switch = ss.grown_by_switch,
 		.stack_guards_missing = ss.guards_missing,
 	};
-	for (u32 i = 0; i < sched.nprocs; i++) {
-		struct p *pp = &sched.ps[i];
+	for (u32 i = 0; i < sched.nallps; i++) {
+		struct p *pp = sched.ps[i];
 
 		/* Ends first, so that live does not go below 0; pairs with
 		 * the release in g_free(). */
@@ -53,8 +44,8 @@ static void read_stats_locked(struct gort_stats *st)
 		st->steals += atomic_load_explicit(&pp->nsteals,
 						   memory_order_relaxed);
 	}
-	for (u32 i = 0; i < sched.nprocs; i++)
-		st->goroutines += atomic_load_explicit(&sched.ps[i].nspawned,
+	for (u32 i = 0; i < sched.nallps; i++)
+		st->goroutines += atomic_load_explicit(&sched.ps[i]->nspawned,
 						       memory_order_relaxed);
 	st->live += st->goroutines;
 }
@@ -78,7 +69,7 @@ void stats_begin_run(void)
 {
 	lock_raw(&stats_lock);
 	running = true;
-	start_ns = now_ns();
+	start_ns = nanotime();
 	unlock_raw(&stats_lock);
 }
 

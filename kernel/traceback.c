@@ -15,7 +15,7 @@
 #include "kernel/traceback.h"
 
 #include "kernel/print.h"
-#include "kernel/sched.h"
+#include "kernel/status.h"
 #include "kernel/symtab.h"
 
 /* Frames printed at either end of a deep stack. */
@@ -38,14 +38,6 @@ struct walk {
 	struct segment *seg;	/* of gp's, where the last record was */
 	uintptr_t fp;
 	uintptr_t pc;		/* 0: at the end */
-};
-
-static const char *const status_names[] = {
-	[G_IDLE] = "idle",
-	[G_RUNNABLE] = "runnable",
-	[G_RUNNING] = "running",
-	[G_WAITING] = "waiting",
-	[G_DEAD] = "dead",
 };
 
 static bool in_range(const struct range *r, uintptr_t addr)
@@ -149,9 +141,8 @@ static void print_origin(const struct g *gp)
 
 static void print_header(const struct g *gp)
 {
-	u32 status = g_status(gp);
-	const char *s = status < ARRAY_SIZE(status_names) ?
-			status_names[status] : "?";
+	u32 status = g_status(gp) & ~(u32)G_SCAN;
+	const char *s = g_status_name(status);
 
 	if (status == G_WAITING)
 		s = wait_reason_name(gp->wait_reason);

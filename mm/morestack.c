@@ -18,6 +18,7 @@
  *  - somebody wants the processor.
  */
 #include <arch/stacksplit.h>
+#include "kernel/preempt.h"
 #include "kernel/sanitize.h"
 #include "kernel/sched.h"
 #include "mm/stack.h"
@@ -169,6 +170,7 @@ void __systemstack __g0_noreturn newstack(struct g *gp)
 	if (seg) {
 		if (seg != gp->seg)
 			longjmped(gp, seg);
+		segment_update_guard(seg);	/* may be a request */
 		grow(gp, seg);
 		sched_check_preempt(gp);
 	}

@@ -24,6 +24,7 @@ void asm_offsets(void)
 	BLANK();
 	OFFSET(G_CTX_SP, g, ctx.sp);
 	OFFSET(G_SEG, g, seg);
+	OFFSET(G_WHERE, g, where);
 	OFFSET(G_MORE_NEED, g, more_need);
 	OFFSET(G_MORE_SP, g, more_sp);
 	OFFSET(G_MORE_PC, g, more_pc);

@@ -13,6 +13,8 @@
  * who resumes a goroutine elsewhere got it through a lock, an atomic status or
  * a run queue, and these order the frame.
  */
+#include <asm/unistd.h>
+
 #include <arch/linkage.h>
 #include <asm/tls.h>
 #include "asm-offsets.h"
@@ -113,7 +115,7 @@ SYM_FUNC_START(arch_gogo)
 	ldr	x12, [x0, #G_CTX_SP]		/* gp's switch frame */
 	ldr	x9, [x9, #SEG_GUARD]
 	mov	sp, x12				/* on gp's stack */
-	mov	w12, #ON_GOROUTINE
+	ldr	w12, [x0, #G_WHERE]
 	str	w12, [x10, #TLS_WHERE]
 	str	x9, [x11]
 	ldr	x9, [sp, #SWITCH_FPCR]
@@ -153,5 +155,22 @@ SYM_FUNC_START(goroutine_start)
 	bl	goroutine_exit
 	brk	#1
 SYM_FUNC_END(goroutine_start)
+
+/*
+ *	void async_preempt(void);
+ *
+ * In:   sp copy of the signal frame, x29 frame record, see sigcontext_call()
+ * Out:  at the interrupted instruction, every register as it was
+ */
+SYM_FUNC_START(async_preempt)
+	.cfi_signal_frame
+	.cfi_def_cfa x29, 16
+	.cfi_offset x29, -16
+	.cfi_offset x30, -8
+	bl	async_preempt_park
+	mov	x8, #__NR_rt_sigreturn
+	svc	#0
+	brk	#1
+SYM_FUNC_END(async_preempt)
 
 	.section .note.GNU-stack, "", %progbits

@@ -211,7 +211,7 @@ slow:
 	ldr	x0, [x1, #TLS_G]
 	ldr	w2, [x1, #TLS_WHERE]
 	cmp	w2, #ON_GOROUTINE
-	b.ne	in_place
+	b.lo	in_place
 	ldr	x2, [x1, #TLS_SIG_LO]
 	ldr	x3, [x1, #TLS_SIG_SIZE]
 	sub	x2, x29, x2
@@ -420,7 +420,7 @@ setsp_slow:
 	ldr	x2, [x1, #TLS_G]
 	ldr	w3, [x1, #TLS_WHERE]
 	cmp	w3, #ON_GOROUTINE
-	b.ne	setsp_restore
+	b.lo	setsp_restore
 	ldr	x3, [x1, #TLS_SIG_LO]
 	ldr	x4, [x1, #TLS_SIG_SIZE]
 	sub	x3, x29, x3

@@ -12,6 +12,8 @@
  *	 +8  %r15
  *	 +0  MXCSR, x87 control word
  */
+#include <asm/unistd.h>
+
 #include <arch/linkage.h>
 #include "asm-offsets.h"
 
@@ -91,7 +93,8 @@ SYM_FUNC_START(arch_gogo)
 	movq	G_CTX_SP(%rdi), %rsi		/* gp's switch frame */
 	movq	SEG_GUARD(%rdx), %rdx
 	movq	%rsi, %rsp			/* on gp's stack */
-	movl	$ON_GOROUTINE, %fs:TLS_WHERE(%rcx)
+	movl	G_WHERE(%rdi), %eax
+	movl	%eax, %fs:TLS_WHERE(%rcx)
 	movq	%rdx, %fs:0x70
 	stmxcsr	-8(%rsp)
 	fnstcw	-4(%rsp)
@@ -135,5 +138,25 @@ SYM_FUNC_START(goroutine_start)
 	call	goroutine_exit
 	ud2
 SYM_FUNC_END(goroutine_start)
+
+/*
+ *	void async_preempt(void);
+ *
+ * In:   %rsp copy of the ucontext, %rbp frame record, see sigcontext_call()
+ * Out:  at the interrupted instruction, every register as it was
+ *
+ * The kernel looks for its frame 8 bytes below %rsp, as if the handler had
+ * returned to here.
+ */
+SYM_FUNC_START(async_preempt)
+	.cfi_signal_frame
+	.cfi_def_cfa rbp, 16
+	.cfi_offset rbp, -16
+	.cfi_offset rip, -8
+	call	async_preempt_park
+	movl	$__NR_rt_sigreturn, %eax
+	syscall
+	ud2
+SYM_FUNC_END(async_preempt)
 
 	.section .note.GNU-stack, "", %progbits

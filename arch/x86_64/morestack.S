@@ -201,7 +201,7 @@ slow:
 	movq	gort_tls@gottpoff(%rip), %rcx
 	movq	%fs:TLS_G(%rcx), %rdx
 	cmpl	$ON_GOROUTINE, %fs:TLS_WHERE(%rcx)
-	jne	in_place
+	jb	in_place
 	movq	%rsp, %rsi
 	subq	%fs:TLS_SIG_LO(%rcx), %rsi
 	cmpq	%fs:TLS_SIG_SIZE(%rcx), %rsi
@@ -335,7 +335,7 @@ setsp_slow:
 	movq	gort_tls@gottpoff(%rip), %rcx
 	movq	%fs:TLS_G(%rcx), %rdx
 	cmpl	$ON_GOROUTINE, %fs:TLS_WHERE(%rcx)
-	jne	setsp_restore
+	jb	setsp_restore
 	movq	%rsp, %rsi
 	subq	%fs:TLS_SIG_LO(%rcx), %rsi
 	cmpq	%fs:TLS_SIG_SIZE(%rcx), %rsi

@@ -26,4 +26,11 @@
 /* What a check asks for on top of the fixed frame if DYNAMIC. */
 #define STACKSPLIT_DYNAMIC_ROOM	65536
 
+/*
+ * The note in every object that tells which of its code has checks, see
+ * kernel/text.c.
+ */
+#define NOTE_GORT_NAME	"gort"
+#define NOTE_GORT_TEXT	1
+
 #endif

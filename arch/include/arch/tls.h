@@ -27,8 +27,10 @@ struct m;
 /* Which stack a thread is on; gsignal is told by the stack pointer alone. */
 enum tls_where {
 	ON_THREAD,		/* its own: not, or not yet, an M */
-	ON_GOROUTINE,
 	ON_G0,
+	/* Stack checks work from here on. */
+	ON_GOROUTINE,
+	ON_SYSCALL,		/* on a goroutine's stack, without a P */
 };
 
 struct tls {

@@ -198,6 +198,45 @@ struct gort_stats {
 void gort_read_stats(struct gort_stats *st);
 
 /*
+ * System calls that may take long.
+ *
+ * gort_syscall_enter - the caller is about to block its thread.  Its P may
+ * go to another thread meanwhile.  gort_syscall_exit - it is back; waits for
+ * a P if there is none.
+ *
+ * Between the two calls of gort fail as outside a goroutine; other code may
+ * run.  A few nanoseconds each, when the call is short.
+ * Context: goroutine; anywhere else, nested or unpaired, a fatal error.
+ */
+void gort_syscall_enter(void);
+void gort_syscall_exit(void);
+
+/*
+ * gort_blocking - run fn(arg), which may block its thread for long and need
+ * much stack: it gets the thread's system stack (8 MiB).
+ *
+ * Context: goroutine.  Returns 0 when fn has returned, -EINVAL (fn is NULL),
+ * or -EPERM.
+ */
+int gort_blocking(void (*fn)(void *), void *arg);
+
+/*
+ * How long all goroutines were stopped, per reason.
+ */
+struct gort_pause {
+	const char *reason;
+	uint64_t count;
+	uint64_t stop_ns, stop_max_ns;		/* from request to stopped */
+	uint64_t total_ns, total_max_ns;	/* until they went on */
+};
+
+/*
+ * gort_read_pause - the i-th reason's numbers, since the process began.
+ * Context: any.  Returns 0, -ENOENT (there are not so many), or -EINVAL.
+ */
+int gort_read_pause(unsigned int i, struct gort_pause *p);
+
+/*
  * errno belongs to the goroutine.  <errno.h> lets the compiler keep its
  * address across calls, but after a call the goroutine may be on another
  * thread: so look it up each time.

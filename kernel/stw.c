@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: ISC
+/*
+ * kernel/stw.c - stopping the world.
+ *
+ * The world is stopped when every P is: the caller's, idle ones, those left
+ * behind in system calls, and those whose M has come to stw_stop_m().  The
+ * last are asked by guard and signal, again and again, since either may be
+ * lost.
+ *
+ * An M that stopped gets the P back that it had: a goroutine that was stopped
+ * by signal may go on on this M only, and so it does so at once.
+ *
+ * One at a time: goroutines that want to stop the world queue up.
+ */
+#include "kernel/stw.h"
+
+#include <gort/gort.h>
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "kernel/preempt.h"
+#include "kernel/proc.h"
+#include "kernel/runq.h"
+#include "kernel/time.h"
+
+#define ASK_AGAIN_NS	50000
+
+static const char *const reasons[NR_STW_REASONS] = {
+	[STW_MAXPROCS] = "GOMAXPROCS",
+	[STW_STACK_DUMP] = "stack dump",
+	[STW_TEST] = "test",
+};
+
+static struct {
+	struct lock lock;
+	bool held;
+	struct gqueue waiters;
+} world = { .lock = LOCK_INIT(RANK_WORLD) };
+
+static struct {
+	u32 left;		/* sched.lock: Ps that are not stopped yet */
+	struct m *ms;		/* sched.lock: stopped, to get their P back */
+	struct note stopped;
+	enum stw_reason why;
+	s64 requested_ns, stopped_ns;
+} stw;
+
+/* Written with the world stopped, read by anyone. */
+static struct {
+	_Atomic u64 count, stop_ns, stop_max_ns, total_ns, total_max_ns;
+} times[NR_STW_REASONS];
+
+static void world_lock(void)
+{
+	lock(&world.lock);
+	if (!world.held) {
+		world.held = true;
+		unlock(&world.lock);
+		return;
+	}
+	gqueue_push(&world.waiters, getg());
+	sched_park(&world.lock, WAIT_WORLD);
+}
+
+/* Handed over, so nobody who waits is overtaken. */
+static void world_unlock(void)
+{
+	struct g *gp;
+
+	lock(&world.lock);
+	gp = gqueue_pop(&world.waiters);
+	if (!gp)
+		world.held = false;
+	unlock(&world.lock);
+	if (gp)
+		sched_ready(gp);
+}
+
+/* Who stopped or waited in an earlier run is gone. */
+void stw_begin_run(void)
+{
+	world.held = false;
+	world.waiters = (struct gqueue){ 0 };
+	stw.ms = NULL;
+}
+
+/* pp, which nobody has, is stopped; sched.lock held. */
+void __systemstack stw_take_p_locked(struct p *pp)
+{
+	atomic_store_explicit(&pp->status, P_STOPPED, memory_order_relaxed);
+	if (!--stw.left)
+		note_wakeup(&stw.stopped);
+}
+
+/*
+ * stw_stop_m - mp, between two goroutines, gives its P up until the world
+ * goes on.
+ * sysstack: takes sched.lock.
+ */
+void __systemstack stw_stop_m(struct m *mp)
+{
+	struct p *pp;
+
+	if (mp->spinning) {
+		mp->spinning = false;
+		atomic_fetch_sub_explicit(&sched.nspinning, 1,
+					  memory_order_relaxed);
+	}
+	lock(&sched.lock);
+	if (!(interrupts() & INT_STW)) {
+		unlock(&sched.lock);
+		return;
+	}
+	pp = p_release(mp);
+	mp->stw_p = pp;
+	mp->stw_link = stw.ms;
+	stw.ms = mp;
+	stw_take_p_locked(pp);
+	unlock(&sched.lock);
+	note_sleep(&mp->park);
+	note_clear(&mp->park);
+	if (mp->nextp) {
+		p_acquire(mp, mp->nextp);
+		mp->nextp = NULL;
+	}
+}
+
+/* Ps whose M is in a system call; it finds out when it comes back. */
+static void __systemstack take_syscall_ps(void)
+{
+	bool open = false;
+
+	for (u32 i = 0; i < nprocs(); i++) {
+		struct p *pp = sched.ps[i];
+		u32 status = P_SYSCALL;
+
+		if (atomic_load_explicit(&pp->status, memory_order_relaxed) !=
+		    P_SYSCALL)
+			continue;
+		if (!open)
+			status_gate_open();
+		open = true;
+		/* Acquire: pairs with the release in syscall_enter(). */
+		if (!atomic_compare_exchange_strong_explicit(&pp->status,
+				&status, P_STOPPED, memory_order_acquire,
+				memory_order_relaxed))
+			continue;
+		atomic_store_explicit(&pp->m, NULL, memory_order_relaxed);
+		lock(&sched.lock);
+		stw_take_p_locked(pp);
+		unlock(&sched.lock);
+	}
+	if (open)
+		status_gate_close();
+}
+
+static void __systemstack ask_all(struct m *self)
+{
+	preempt_prepare();
+	lock(&sched.lock);
+	for (u32 i = 0; i < nprocs(); i++) {
+		struct m *mp = atomic_load_explicit(&sched.ps[i]->m,
+						    memory_order_relaxed);
+
+		if (!mp || mp == self)
+			continue;
+		preempt_poke_locked(mp);
+		preempt_signal_locked(mp);
+	}
+	unlock(&sched.lock);
+}
+
+static void __systemstack stop_world(void *arg)
+{
+	struct m *mp = arg;
+	struct p *pp;
+	u32 left;
+
+	note_clear(&stw.stopped);
+	lock(&sched.lock);
+	stw.left = nprocs();
+	atomic_fetch_or_explicit(&sched.interrupt, INT_STW,
+				 memory_order_release);
+	stw_take_p_locked(mp->p);
+	while ((pp = p_get_idle_locked()))
+		stw_take_p_locked(pp);
+	left = stw.left;
+	unlock(&sched.lock);
+	if (!left)
+		return;
+	do {
+		take_syscall_ps();
+		ask_all(mp);
+	} while (!note_sleep_for(&stw.stopped, ASK_AGAIN_NS));
+}
+
+void stw_begin(enum stw_reason why)
+{
+	struct m *mp;
+
+	world_lock();
+	mp = acquirem();
+	stw.why = why;
+	stw.requested_ns = nanotime();
+	systemstack(stop_world, mp);
+	stw.stopped_ns = nanotime();
+}
+
+/* Give Ps back to Ms that had them; the others' are left in list. */
+static struct p * __systemstack restart_ms_locked(void)
+{
+	struct p *list = NULL;
+	struct m *mp;
+
+	for (mp = stw.ms; mp; mp = mp->stw_link) {
+		struct p *pp = mp->stw_p;
+
+		if (atomic_load_explicit(&pp->status, memory_order_relaxed) ==
+		    P_STOPPED) {
+			mp->nextp = pp;
+			atomic_store_explicit(&pp->status, P_RUNNING,
+					      memory_order_relaxed);
+		}
+	}
+	for (u32 i = 0; i < nprocs(); i++) {
+		struct p *pp = sched.ps[i];
+
+		if (atomic_load_explicit(&pp->status, memory_order_relaxed) !=
+		    P_STOPPED)
+			continue;
+		pp->idle_link = list;
+		list = pp;
+	}
+	return list;
+}
+
+static void __systemstack start_world(void *arg)
+{
+	struct m *mp = arg, *ms, *next;
+	struct p *list;
+
+	lock(&sched.lock);
+	atomic_store_explicit(&mp->p->status, P_RUNNING, memory_order_relaxed);
+	list = restart_ms_locked();
+	ms = stw.ms;
+	stw.ms = NULL;
+	atomic_fetch_and_explicit(&sched.interrupt, ~INT_STW,
+				  memory_order_release);
+	unlock(&sched.lock);
+	for (; ms; ms = next) {
+		next = ms->stw_link;	/* it may stop again at once */
+		note_wakeup(&ms->park);
+	}
+	while (list) {
+		struct p *pp = list;
+
+		list = pp->idle_link;
+		handoff_p(pp);
+	}
+}
+
+static void max_to(_Atomic u64 *max, u64 v)
+{
+	if (v > atomic_load_explicit(max, memory_order_relaxed))
+		atomic_store_explicit(max, v, memory_order_relaxed);
+}
+
+static void count_times(void)
+{
+	s64 now = nanotime();
+	u64 stop = (u64)(stw.stopped_ns - stw.requested_ns);
+	u64 total = (u64)(now - stw.requested_ns);
+
+	atomic_fetch_add_explicit(&times[stw.why].count, 1,
+				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&times[stw.why].stop_ns, stop,
+				  memory_order_relaxed);
+	atomic_fetch_add_explicit(&times[stw.why].total_ns, total,
+				  memory_order_relaxed);
+	max_to(&times[stw.why].stop_max_ns, stop);
+	max_to(&times[stw.why].total_max_ns, total);
+}
+
+void stw_end(void)
+{
+	struct m *mp = getm();
+
+	count_times();
+	systemstack(start_world, mp);
+	releasem(mp);
+	world_unlock();
+}
+
+__public int gort_read_pause(unsigned int i, struct gort_pause *out)
+{
+	if (i >= NR_STW_REASONS)
+		return -ENOENT;
+	if (!out)
+		return -EINVAL;
+	*out = (struct gort_pause){
+		.reason = reasons[i],
+		.count = atomic_load_explicit(&times[i].count,
+					      memory_order_relaxed),
+		.stop_ns = atomic_load_explicit(&times[i].stop_ns,
+						memory_order_relaxed),
+		.stop_max_ns = atomic_load_explicit(&times[i].stop_max_ns,
+						    memory_order_relaxed),
+		.total_ns = atomic_load_explicit(&times[i].total_ns,
+						 memory_order_relaxed),
+		.total_max_ns = atomic_load_explicit(&times[i].total_max_ns,
+						     memory_order_relaxed),
+	};
+	return 0;
+}

@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: ISC
+/*
+ * kernel/syscall.c - calls that block the thread.
+ *
+ * Entering is a few stores: the goroutine becomes G_SYSCALL, the P P_SYSCALL,
+ * and the M leaves the P lying.  Back from a short call the M finds it as it
+ * was and takes it up again by two more stores, guarded by the status gate
+ * (kernel/status.h).  From a longer one sysmon, or who stops the world, has
+ * opened the gate and taken the P away; then the goroutine needs another, or
+ * waits in the global queue for one.
+ *
+ * Between the two the goroutine must not call gort: those calls give -EPERM,
+ * or are fatal, as in any other context.  Its stack may grow.
+ *
+ * The M stays locked (m->locks) all the time: nothing is preempted here.
+ */
+#include <gort/gort.h>
+
+#include "kernel/proc.h"
+#include "kernel/runq.h"
+
+static void syscall_begin(struct g *gp, uintptr_t pc, uintptr_t fp)
+{
+	struct m *mp = acquirem();
+	struct p *pp = mp->p;
+
+	gp->syscall_pc = pc;
+	gp->syscall_fp = fp;
+	gp->syscall_sp = stack_pointer();
+	mp->syscall_p = pp;
+	mp->p = NULL;
+	g_set_status(gp, G_RUNNING, G_SYSCALL);
+	atomic_store_explicit(&pp->syscall_tick,
+			      atomic_load_explicit(&pp->syscall_tick,
+					memory_order_relaxed) + 1,
+			      memory_order_relaxed);
+	/* Release: the P is seen as we leave it by who takes it. */
+	atomic_store_explicit(&pp->status, P_SYSCALL, memory_order_release);
+}
+
+/* The P as it was left, if nobody took it. */
+static bool take_back(struct m *mp, struct g *gp, struct p *pp)
+{
+	u32 status = P_SYSCALL;
+
+	if (likely(gate_enter(mp))) {
+		bool ours = atomic_load_explicit(&pp->status,
+				memory_order_relaxed) == P_SYSCALL;
+
+		if (likely(ours)) {
+			atomic_store_explicit(&pp->status, P_RUNNING,
+					      memory_order_relaxed);
+			check_transition(gp, G_SYSCALL, G_RUNNING);
+			atomic_store_explicit(&gp->status, G_RUNNING,
+					      memory_order_release);
+		}
+		gate_leave(mp);
+		return ours;
+	}
+	if (!atomic_compare_exchange_strong_explicit(&pp->status, &status,
+			P_RUNNING, memory_order_acquire, memory_order_relaxed))
+		return false;
+	casgstatus(mp, gp, G_SYSCALL, G_RUNNING);
+	return true;
+}
+
+/*
+ * The P is gone.  Another one, or the goroutine waits for its turn.
+ * sysstack: takes sched.lock, leaves the goroutine.
+ */
+static __g0_noreturn void syscall_end_m(struct g *gp)
+{
+	struct m *mp = gp->m;
+	struct p *pp;
+
+	lock(&sched.lock);
+	pp = p_get_idle_locked();
+	unlock(&sched.lock);
+	if (pp) {
+		p_acquire(mp, pp);
+		casgstatus(mp, gp, G_SYSCALL, G_RUNNING);
+		mp->locks--;
+		san_switch(gp);
+		arch_gogo(gp);
+		return;
+	}
+	m_drop_g(mp);
+	mp->locks--;
+	casgstatus(mp, gp, G_SYSCALL, G_RUNNABLE);
+	globrunq_put_one(gp);
+	schedule();
+}
+
+static void syscall_end(struct g *gp)
+{
+	struct m *mp = gp->m;
+	struct p *pp = mp->syscall_p;
+
+	mp->syscall_p = NULL;
+	if (unlikely(!take_back(mp, gp, pp))) {
+		mcall(syscall_end_m);
+		return;
+	}
+	mp->p = pp;
+	releasem(mp);
+}
+
+__public void gort_syscall_enter(void)
+{
+	struct g *gp;
+
+	need_goroutine("gort_syscall_enter");
+	gp = getg();
+	syscall_begin(gp, (uintptr_t)__builtin_return_address(0),
+		      *(uintptr_t *)__builtin_frame_address(0));
+	gp->where = ON_SYSCALL;
+	tls_self()->where = ON_SYSCALL;
+}
+
+__public void gort_syscall_exit(void)
+{
+	struct tls *t = tls_self();
+	struct g *gp = t->g;
+
+	if (unlikely(t->where != ON_SYSCALL))
+		fatal("gort_syscall_exit without gort_syscall_enter");
+	gp->where = ON_GOROUTINE;
+	t->where = ON_GOROUTINE;
+	syscall_end(gp);
+}
+
+__public int gort_blocking(void (*fn)(void *), void *arg)
+{
+	struct g *gp;
+
+	if (!in_goroutine())
+		return -EPERM;
+	if (!fn)
+		return -EINVAL;
+	gp = getg();
+	syscall_begin(gp, (uintptr_t)__builtin_return_address(0),
+		      *(uintptr_t *)__builtin_frame_address(0));
+	systemstack(fn, arg);
+	syscall_end(gp);
+	return 0;
+}

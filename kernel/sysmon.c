@@ -1,0 +1,339 @@
+// SPDX-License-Identifier: ISC
+/*
+ * kernel/sysmon.c - a thread without a P that watches the others.
+ *
+ *  - A P left behind in a system call for RETAKE_NS is taken away and handed
+ *    to another M, if there is work for it.
+ *  - A goroutine that has run for SLICE_NS is asked to yield: by its guard,
+ *    and if that did not help within SIGNAL_NS by a signal.
+ *  - The network is polled when nobody has for POLL_NS.
+ *
+ * It sleeps RETAKE_NS at a time while that finds something to do, else up to
+ * BUSY_SLEEP_NS while goroutines run, and without end when all Ps are idle:
+ * then whoever makes a P busy wakes it.
+ *
+ * When a slice began is not written down by those who begin it, which would
+ * cost every switch a look at the clock: it is when sysmon last saw another
+ * one.  So slices are shorter than SLICE_NS by up to one sleep, never longer.
+ *
+ * It is an M like others, but on its thread's own stack, without goroutines,
+ * and not counted where threads that could wake a goroutine are.
+ */
+#define _GNU_SOURCE
+#include "kernel/sysmon.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "kernel/netpoll.h"
+#include "kernel/preempt.h"
+#include "kernel/proc.h"
+#include "kernel/runq.h"
+#include "kernel/schedtrace.h"
+
+#define RETAKE_NS	20000
+#define SLICE_NS	10000000
+#define SIGNAL_NS	100000
+#define POLL_NS		10000000
+#define SHORT_SLEEPS	50	/* before they grow */
+#define BUSY_SLEEP_NS	1000000
+
+struct watch {
+	u32 tick, syscall_tick;		/* last seen */
+	s64 since;			/* the slice began here, or later */
+	s64 asked;			/* by guard, in this slice; 0: not yet */
+	u64 cpu_ns;			/* of the thread, when asked */
+};
+
+static struct {
+	_Atomic bool stop;
+	_Atomic bool asleep;		/* without end */
+	struct note note, done;
+	struct watch watch[MAXPROCS_LIMIT];
+} sysmon;
+
+static bool all_idle(void)
+{
+	return atomic_load_explicit(&sched.nidle_ps, memory_order_relaxed) ==
+	       nprocs();
+}
+
+void sysmon_wake(void)
+{
+	if (unlikely(atomic_load_explicit(&sysmon.asleep,
+					  memory_order_relaxed)) &&
+	    atomic_exchange_explicit(&sysmon.asleep, false,
+				     memory_order_relaxed))
+		note_wakeup(&sysmon.note);
+}
+
+/*
+ * System calls.
+ */
+
+/* Nobody else would run what this P could: worth the trouble. */
+static bool worth_taking(struct p *pp, struct watch *w, s64 now)
+{
+	return !runq_empty(pp) || timers_next(pp) <= now ||
+	       atomic_load_explicit(&sched.runq_size, memory_order_relaxed) ||
+	       (!atomic_load_explicit(&sched.nidle_ps, memory_order_relaxed) &&
+		!atomic_load_explicit(&sched.nspinning,
+				      memory_order_relaxed)) ||
+	       now - w->since >= SLICE_NS;
+}
+
+/* The gate is open. */
+static bool take_p(struct p *pp)
+{
+	u32 status = P_SYSCALL;
+
+	/* Acquire: pairs with the release in syscall_begin(). */
+	if (!atomic_compare_exchange_strong_explicit(&pp->status, &status,
+			P_RUNNING, memory_order_acquire, memory_order_relaxed))
+		return false;
+	atomic_store_explicit(&pp->m, NULL, memory_order_relaxed);
+	handoff_p(pp);
+	return true;
+}
+
+static bool watch_syscall(struct p *pp, struct watch *w, s64 now)
+{
+	u32 tick = atomic_load_explicit(&pp->syscall_tick,
+					memory_order_relaxed);
+	bool taken;
+
+	if (tick != w->syscall_tick) {
+		w->syscall_tick = tick;
+		w->since = now;
+		return false;
+	}
+	if (!worth_taking(pp, w, now))
+		return false;
+	status_gate_open();
+	taken = take_p(pp);
+	status_gate_close();
+	return taken;
+}
+
+/*
+ * Slices.
+ */
+
+/* CPU time of mp's thread; 0 if it cannot be told. */
+static u64 thread_cpu_ns(struct m *mp)
+{
+	struct timespec ts;
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(mp->thread, &clock) ||
+	    clock_gettime(clock, &ts))
+		return 0;
+	return (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
+}
+
+/*
+ * Again by signal.  Not if the thread sleeps in the kernel, in a call that
+ * nobody announced: that would end with EINTR, and nothing be gained.
+ */
+static void ask_by_signal_locked(struct m *mp, struct watch *w)
+{
+	u64 cpu = thread_cpu_ns(mp);
+
+	if (cpu && cpu == w->cpu_ns)
+		return;
+	w->cpu_ns = cpu;
+	preempt_signal_locked(mp);
+}
+
+static void ask(struct p *pp, struct watch *w, s64 now)
+{
+	struct m *mp;
+	struct g *gp;
+
+	preempt_prepare();
+	lock(&sched.lock);
+	mp = atomic_load_explicit(&pp->m, memory_order_relaxed);
+	gp = mp && !mp->gone ? atomic_load_explicit(&mp->curg,
+					memory_order_relaxed) : NULL;
+	if (gp) {
+		preempt_g_locked(mp, gp);
+		if (w->asked)
+			ask_by_signal_locked(mp, w);
+		else
+			w->cpu_ns = thread_cpu_ns(mp);
+		if (!w->asked)
+			w->asked = now;
+	}
+	unlock(&sched.lock);
+}
+
+/* When to look again, in ns. */
+static s64 watch_slice(struct p *pp, struct watch *w, s64 now, s64 before)
+{
+	u32 tick = atomic_load_explicit(&pp->tick, memory_order_relaxed);
+
+	if (tick != w->tick) {
+		w->tick = tick;
+		w->since = before;
+		w->asked = 0;
+	}
+	if (now - w->since < SLICE_NS)
+		return w->since + SLICE_NS - now;
+	ask(pp, w, now);
+	return w->asked == now ? SIGNAL_NS : BUSY_SLEEP_NS;
+}
+
+/* All Ps.  Was one taken?  *sleep: not longer than that. */
+static bool retake(s64 now, s64 before, s64 *sleep)
+{
+	bool taken = false;
+
+	for (u32 i = 0; i < nprocs(); i++) {
+		struct watch *w = &sysmon.watch[i];
+		struct p *pp = sched.ps[i];
+		s64 left;
+
+		switch (atomic_load_explicit(&pp->status,
+					     memory_order_relaxed)) {
+		case P_SYSCALL:
+			taken |= watch_syscall(pp, w, now);
+			break;
+		case P_RUNNING:
+			left = watch_slice(pp, w, now, before);
+			if (left < *sleep)
+				*sleep = left;
+			break;
+		}
+	}
+	return taken;
+}
+
+static void poll_network(s64 now)
+{
+	struct gqueue list;
+
+	if (!netpoll_ready() ||
+	    atomic_load_explicit(&sched.polling, memory_order_relaxed) ||
+	    now - atomic_load_explicit(&sched.last_poll,
+				       memory_order_relaxed) < POLL_NS)
+		return;
+	atomic_store_explicit(&sched.last_poll, now, memory_order_relaxed);
+	list = netpoll(0);
+	sched_ready_list(&list);
+}
+
+/* Until somebody has work again. */
+static void sleep_idle(void)
+{
+	note_clear(&sysmon.note);
+	atomic_store_explicit(&sysmon.asleep, true, memory_order_relaxed);
+	/* Pairs with the lock of p_get_idle_locked(), then sysmon_wake(). */
+	full_fence();
+	if (!all_idle() || atomic_load_explicit(&sysmon.stop,
+						memory_order_relaxed))
+		sysmon_wake();
+	note_sleep(&sysmon.note);
+	note_clear(&sysmon.note);
+}
+
+static void sysmon_loop(void)
+{
+	s64 now = nanotime(), before = now, sleep = RETAKE_NS;
+	u32 quiet = 0;
+
+	while (!atomic_load_explicit(&sysmon.stop, memory_order_relaxed)) {
+		s64 most = BUSY_SLEEP_NS;
+
+		if (note_sleep_for(&sysmon.note, sleep))
+			continue;
+		if (all_idle() && !schedtrace_wanted()) {
+			sleep_idle();
+			quiet = 0;
+		}
+		before = now;
+		now = nanotime();
+		atomic_store_explicit(&sched.clock, now, memory_order_relaxed);
+		quiet = retake(now, before, &most) ? 0 : quiet + 1;
+		poll_network(now);
+		schedtrace_tick(now);
+		if (quiet <= SHORT_SLEEPS)
+			sleep = RETAKE_NS;
+		else if (sleep < BUSY_SLEEP_NS)
+			sleep *= 2;
+		if (sleep > most)
+			sleep = most;
+	}
+}
+
+/*
+ * Beginning and end.
+ */
+
+static void *sysmon_thread(void *arg)
+{
+	struct tls *t = tls_self();
+	struct m *mp = arg;
+
+	/* On time: the default is 50 us late. */
+	prctl(PR_SET_TIMERSLACK, 1UL);
+	t->g0 = mp->g0;
+	t->g = mp->g0;
+	t->where = ON_G0;
+	mp->errno_addr = __errno_location();
+	mp->tid = (int)syscall(SYS_gettid);
+	sysmon_loop();
+	*t = (struct tls){ 0 };
+	note_wakeup(&sysmon.done);
+	return NULL;
+}
+
+s64 sysmon_slice_begun(u32 i)
+{
+	return sysmon.watch[i].since;
+}
+
+s64 sysmon_slice_asked(u32 i)
+{
+	return sysmon.watch[i].asked;
+}
+
+/* All signals stay blocked: others take those of the process. */
+int sysmon_start(void)
+{
+	struct m *mp = calloc(1, sizeof(*mp));
+	int err;
+
+	if (!mp)
+		return -ENOMEM;
+	m_init(mp, 0);
+	mp->started = true;
+	memset(sysmon.watch, 0, nprocs() * sizeof(sysmon.watch[0]));
+	atomic_store_explicit(&sysmon.stop, false, memory_order_relaxed);
+	atomic_store_explicit(&sysmon.asleep, false, memory_order_relaxed);
+	note_clear(&sysmon.note);
+	note_clear(&sysmon.done);
+	atomic_store_explicit(&sched.clock, nanotime(), memory_order_relaxed);
+	err = thread_create(mp, sysmon_thread);
+	if (err) {
+		free(mp);
+		return err;
+	}
+	m_publish(mp);
+	return 0;
+}
+
+/*
+ * sysmon_stop - it has touched Ms and Ps for the last time when this
+ * returns.  Its thread is joined with those of the other Ms.
+ */
+void sysmon_stop(void)
+{
+	atomic_store_explicit(&sysmon.stop, true, memory_order_relaxed);
+	note_wakeup(&sysmon.note);
+	note_sleep(&sysmon.done);
+}
