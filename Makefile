@@ -287,8 +287,10 @@ cmd_cc		= $(cc-cmd) $(c_flags) $(depflags) -c -o $@ $<
 quiet_as	= AS      $(short)
 cmd_as		= $(cc-cmd) $(a_flags) $(depflags) -c -o $@ $<
 
+# Without the notes that would let the runtime preempt itself anywhere.
 quiet_ld_r	= LD      $(short)
-cmd_ld_r	= $(LD) -r -o $@ $(filter %.o,$^)
+cmd_ld_r	= $(LD) -r -o $@ $(filter %.o,$^) && \
+		  $(OBJCOPY) --remove-section=.gort_text $@
 
 # Hidden symbols become local: no name of ours clashes with one of the user's.
 quiet_localize	= OBJCOPY $(short)

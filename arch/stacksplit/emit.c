@@ -1,6 +1,8 @@
 /*
  * arch/stacksplit/emit.c - the output: the input with text put in.
  *
+ * A note that tells where the instrumented code is.
+ *
  * Per checked function: the check behind the entry, the slow path at the end
  * (an FDE of its own, since sp is back where it was at the entry), and before
  * each dynamic change of sp a call of __morestack_setsp.
@@ -138,6 +140,68 @@ static void emit_set_sp(const struct unit *u, const struct func *f,
 	}
 }
 
+/*
+ * The runtime is told which code is checked (kernel/text.c): local labels
+ * around each function, and behind the last one of each section a note with
+ * all of them.  It is linked to the code ("o") and in its group ("?"), so the
+ * linker drops the two together.
+ */
+static unsigned int func_section(const struct unit *u, const struct func *f)
+{
+	return u->stmt[f->entry].section;
+}
+
+static void emit_note(const struct unit *u, size_t first, size_t last,
+		      struct buf *b)
+{
+	unsigned int section = func_section(u, &u->func[last]), n = 0;
+	size_t i;
+
+	for (i = first; i <= last; i++)
+		n += !u->func[i].nosplit &&
+		     func_section(u, &u->func[i]) == section;
+	buf_printf(b, "\t.pushsection .gort_text,\"ao?\",%%note,.Lgort_text%zu\n"
+		   "\t.balign 4\n\t.long %zu, %u, %d\n\t.asciz \"%s\"\n"
+		   "\t.balign 4\n", first, sizeof(NOTE_GORT_NAME), 8 * n,
+		   NOTE_GORT_TEXT, NOTE_GORT_NAME);
+	for (i = first; i <= last; i++)
+		if (!u->func[i].nosplit &&
+		    func_section(u, &u->func[i]) == section)
+			buf_printf(b, "\t.long .Lgort_text%zu - ., "
+				   ".Lgort_text_end%zu - .Lgort_text%zu\n",
+				   i, i, i);
+	buf_printf(b, "\t.popsection\n");
+}
+
+static void emit_text_notes(const struct unit *u, struct edits *e)
+{
+	size_t *first = xmalloc(u->nsections * sizeof(*first));
+	size_t *last = xmalloc(u->nsections * sizeof(*last));
+	const struct func *f;
+	struct buf b;
+	size_t i;
+
+	for (i = u->nfuncs; i-- > 0;)
+		if (!u->func[i].nosplit)
+			first[func_section(u, &u->func[i])] = i;
+	for (i = 0; i < u->nfuncs; i++)
+		if (!u->func[i].nosplit)
+			last[func_section(u, &u->func[i])] = i;
+	for (i = 0; i < u->nfuncs; i++) {
+		f = &u->func[i];
+		if (f->nosplit)
+			continue;
+		b = (struct buf){ 0 };
+		buf_printf(&b, "\n.Lgort_text%zu:\n", i);
+		edit_add(e, u->stmt[f->entry].start, 0, &b);
+		b = (struct buf){ 0 };
+		buf_printf(&b, "\n.Lgort_text_end%zu:\n", i);
+		if (last[func_section(u, f)] == i)
+			emit_note(u, first[func_section(u, f)], i, &b);
+		edit_add(e, u->stmt[f->size].start, 0, &b);
+	}
+}
+
 static void emit_edits(const struct unit *u, struct edits *e, struct buf *out)
 {
 	size_t at = 0, i;
@@ -165,6 +229,7 @@ void emit_unit(const struct unit *u, struct buf *out)
 		emit_check(u, &u->func[i], id++, &e);
 		emit_set_sp(u, &u->func[i], &e);
 	}
+	emit_text_notes(u, &e);
 	emit_edits(u, &e, out);
 }
 
