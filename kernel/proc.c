@@ -470,6 +470,17 @@ static struct g * __systemstack find_work(struct m *mp)
 	return NULL;
 }
 
+/* What the P's own queue must not keep waiting for ever. */
+static struct g * __systemstack get_now_and_then(struct p *pp)
+{
+	if (unlikely(atomic_load_explicit(&sched.scan_wanted,
+					  memory_order_relaxed)) &&
+	    atomic_exchange_explicit(&sched.scan_wanted, false,
+				     memory_order_relaxed))
+		return g_new(pp, stack_scan, NULL, 0);
+	return globrunq_get(pp, 1);
+}
+
 static inline struct g *next_g(struct m *mp)
 {
 	struct p *pp = mp->p;
@@ -481,7 +492,7 @@ static inline struct g *next_g(struct m *mp)
 	if (unlikely(timers_next(pp) != TIME_NEVER))
 		run_timers(pp);
 	if (unlikely(tick % GLOBAL_EVERY == 0))
-		gp = globrunq_get(pp, 1);
+		gp = get_now_and_then(pp);
 	if (!gp)
 		gp = runq_get(pp);
 	if (gp && unlikely(elsewhere(mp, gp))) {
@@ -563,12 +574,9 @@ void sched_park(struct lock *l, enum wait_reason why)
 /* A goroutine that waits, and that the caller has taken from its queue. */
 void g_make_runnable(struct m *mp, struct g *gp)
 {
-	u32 status;
-
 	/* It announced itself and is still leaving its stack.  Acquire: its
 	 * context is complete. */
-	while (unlikely((status = g_status(gp)) == G_RUNNING ||
-			status == G_PREEMPTED))
+	while (unlikely(g_status(gp) == G_RUNNING))
 		cpu_relax();
 	casgstatus(mp, gp, G_WAITING, G_RUNNABLE);
 }
@@ -685,10 +693,14 @@ struct g *g_new(struct p *pp, void (*fn)(void *), void *arg,
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
 	gp->id = goid_new(pp);
 	gp->fn = fn;
+	gp->parent = 0;
+	gp->created_pc = 0;
 	gp->wait_reason = WAIT_NONE;
 	san_g_create(gp);
+	gp->background = fn == stack_scan;
 	g_set_status(gp, g_status(gp), G_RUNNABLE);
-	stat_inc(&pp->nspawned);
+	if (likely(!gp->background))
+		stat_inc(&pp->nspawned);
 	return gp;
 }
 
@@ -720,8 +732,9 @@ void __systemstack g_free(struct p *pp, struct g *gp)
 	san_g_destroy(gp);
 	g_set_status(gp, G_RUNNING, G_DEAD);
 	/* Release: whoever counts the end counts the start as well. */
-	atomic_store_explicit(&pp->nexited, pp->nexited + 1,
-			      memory_order_release);
+	if (likely(!gp->background))
+		atomic_store_explicit(&pp->nexited, pp->nexited + 1,
+				      memory_order_release);
 	for (seg = gp->seg0.next; seg; seg = next) {
 		next = seg->next;
 		stack_free(pp, seg);

@@ -85,6 +85,7 @@ void stw_stop_m(struct m *mp);
 void stw_take_p_locked(struct p *pp);
 
 /* start.c */
+int p_new(u32 id);
 int start_first(struct m *mp);
 
 #endif

@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-#include "kernel/sched.h"
+#include "kernel/proc.h"
 
 static _Atomic bool running;
 
@@ -57,6 +57,36 @@ __public __noreturn void gort_exit(void)
 {
 	need_goroutine("gort_exit");
 	goroutine_exit();
+}
+
+__public void gort_lock_os_thread(void)
+{
+	struct g *gp;
+
+	need_goroutine("gort_lock_os_thread");
+	gp = getg();
+	if (!gp->nlocked++)
+		m_lock_g(gp->m, gp);
+}
+
+__public void gort_unlock_os_thread(void)
+{
+	struct g *gp;
+
+	need_goroutine("gort_unlock_os_thread");
+	gp = getg();
+	if (!gp->nlocked)
+		fatal("gort_unlock_os_thread without gort_lock_os_thread");
+	if (!--gp->nlocked)
+		m_unlock_g(gp->m, gp);
+}
+
+__public uint64_t gort_numgoroutine(void)
+{
+	struct gort_stats st;
+
+	gort_read_stats(&st);
+	return st.live;
 }
 
 __public uint64_t gort_goid(void)

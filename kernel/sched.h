@@ -99,6 +99,7 @@ struct g {
 	bool pinned;		/* lockedm is for the time of a preemption */
 
 	bool system;		/* g0, or stands for a thread */
+	bool background;	/* the runtime's own: not counted */
 
 	void (*fn)(void *);	/* for tracebacks */
 	u64 parent;		/* goroutine that started it */
@@ -221,6 +222,7 @@ struct sched {
 
 	_Atomic u32 nspinning;
 	_Atomic u64 goid;
+	_Atomic bool scan_wanted; /* somebody shall start a stack scan */
 	_Atomic u32 interrupt;	/* INT_*: leave the fast path of schedule() */
 
 	/* The thread that waits for descriptors and timers. */

@@ -72,8 +72,6 @@ int start_first(struct m *mp)
 
 	if (!gp)
 		return first.err = -ENOMEM;
-	gp->parent = 0;
-	gp->created_pc = 0;
 	runq_put(mp->p, gp);
 	return 0;
 }
@@ -90,7 +88,7 @@ static u32 procs_wanted(void)
 }
 
 /* A P beyond those there are; 0 or -ENOMEM. */
-static int p_new(u32 id)
+int p_new(u32 id)
 {
 	struct p *pp = aligned_alloc(64, sizeof(*pp));
 

@@ -16,9 +16,6 @@
 
 #include <gort/gort.h>
 
-#include <stdlib.h>
-#include <string.h>
-
 #include "kernel/preempt.h"
 #include "kernel/proc.h"
 #include "kernel/runq.h"
@@ -258,6 +255,77 @@ static void __systemstack start_world(void *arg)
 		list = pp->idle_link;
 		handoff_p(pp);
 	}
+}
+
+/*
+ * GORTMAXPROCS at run time.
+ */
+
+/* pp goes away, with all it has. */
+static void __systemstack p_retire(struct p *pp)
+{
+	struct g *gp;
+
+	while ((gp = runq_get(pp)))
+		globrunq_put_one(gp);
+	timers_move(pp, sched.ps[0]);
+	stack_cache_flush(pp);
+	atomic_store_explicit(&pp->status, P_DEAD, memory_order_relaxed);
+}
+
+struct set_procs {
+	u32 n;
+	int err;
+};
+
+/* sysstack: takes sched.lock and the stack caches' locks. */
+static void __systemstack set_procs(void *arg)
+{
+	struct set_procs *set = arg;
+	struct m *mp = getm();
+
+	for (u32 i = nprocs(); i < set->n && !set->err; i++) {
+		if (i >= sched.nallps)
+			set->err = p_new(i);
+		if (!set->err)
+			atomic_store_explicit(&sched.ps[i]->status, P_STOPPED,
+					      memory_order_relaxed);
+	}
+	if (set->err)
+		return;
+	if (mp->p->id >= set->n) {
+		p_release(mp);
+		p_acquire(mp, sched.ps[0]);
+	}
+	for (u32 i = set->n; i < nprocs(); i++)
+		p_retire(sched.ps[i]);
+	atomic_store_explicit(&sched.nprocs, set->n, memory_order_relaxed);
+}
+
+int stw_set_procs(u32 n)
+{
+	struct set_procs set = { .n = n };
+
+	systemstack(set_procs, &set);
+	return set.err;
+}
+
+__public int gort_gomaxprocs(int n)
+{
+	int old, err = 0;
+
+	if (!in_goroutine())
+		return -EPERM;
+	old = (int)nprocs();
+	if (n > MAXPROCS_LIMIT)
+		return -EINVAL;
+	if (n <= 0 || n == old)
+		return old;
+	stw_begin(STW_MAXPROCS);
+	old = (int)nprocs();
+	err = stw_set_procs((u32)n);
+	stw_end();
+	return err ? err : old;
 }
 
 static void max_to(_Atomic u64 *max, u64 v)

@@ -7,6 +7,7 @@
  *  - A goroutine that has run for SLICE_NS is asked to yield: by its guard,
  *    and if that did not help within SIGNAL_NS by a signal.
  *  - The network is polled when nobody has for POLL_NS.
+ *  - A scan that shrinks stacks is asked for when they have doubled.
  *
  * It sleeps RETAKE_NS at a time while that finds something to do, else up to
  * BUSY_SLEEP_NS while goroutines run, and without end when all Ps are idle:
@@ -41,6 +42,7 @@
 #define SIGNAL_NS	100000
 #define POLL_NS		10000000
 #define SHORT_SLEEPS	50	/* before they grow */
+#define SCAN_NS		100000000 /* between two looks at the stacks */
 #define BUSY_SLEEP_NS	1000000
 
 struct watch {
@@ -241,6 +243,19 @@ static void sleep_idle(void)
 	note_clear(&sysmon.note);
 }
 
+/* Stacks that have doubled are worth a scan. */
+static void watch_stacks(s64 now)
+{
+	static s64 last;
+
+	if (now - last < SCAN_NS)
+		return;
+	last = now;
+	if (stack_scan_due())
+		atomic_store_explicit(&sched.scan_wanted, true,
+				      memory_order_relaxed);
+}
+
 static void sysmon_loop(void)
 {
 	s64 now = nanotime(), before = now, sleep = RETAKE_NS;
@@ -260,6 +275,7 @@ static void sysmon_loop(void)
 		atomic_store_explicit(&sched.clock, now, memory_order_relaxed);
 		quiet = retake(now, before, &most) ? 0 : quiet + 1;
 		poll_network(now);
+		watch_stacks(now);
 		schedtrace_tick(now);
 		if (quiet <= SHORT_SLEEPS)
 			sleep = RETAKE_NS;

@@ -77,7 +77,8 @@ static unsigned int class_for(struct g *gp, unsigned int class, u64 need)
 	return class;
 }
 
-static void free_spares(struct p *pp, struct segment *seg)
+/* Spares attached below seg; the caller owns the stack, pp is its P. */
+void segment_free_deeper(struct p *pp, struct segment *seg)
 {
 	struct segment *spare, *next;
 
@@ -102,7 +103,7 @@ static struct segment *next_segment(struct g *gp, struct segment *seg,
 	if (new && !move && segment_usable(new->class) >= need)
 		return new;
 	class = class_for(gp, class, need);
-	free_spares(pp, seg);
+	segment_free_deeper(pp, seg);
 	new = stack_alloc(pp, class);
 	if (!new)
 		fatal_at(gp, gp->more_pc, gp->more_fp,

@@ -65,7 +65,7 @@
 
 struct stack_class {
 	struct lock lock;	/* protects the rest */
-	u32 nslots;		/* ever made */
+	_Atomic u32 nslots;	/* ever made; read by anyone */
 	u32 nmapped;		/* with memory behind */
 	u32 nmax;
 	u32 nfree;
@@ -380,13 +380,20 @@ void __systemstack stack_cache_flush(struct p *pp)
 		cache_spill(&pp->stacks, class, UINT32_MAX);
 }
 
-static void segment_trim(struct segment *seg)
+/*
+ * segment_shrink - only size bytes, a power of two, from the end on are in
+ * use: give the other pages back.  Returns how much less that is.
+ */
+size_t segment_shrink(struct segment *seg, size_t size)
 {
 	uintptr_t from = seg->lo + STACK_GUARD_SIZE;
+	size_t less = seg->size - size;
 
-	vm_release(from, segment_end(seg) - TRIM_TO - from);
-	resident_sub(seg->size - TRIM_TO);
-	seg->size = TRIM_TO;
+	vm_release(from, segment_end(seg) - size - from);
+	resident_sub(less);
+	seg->size = size;
+	segment_update_guard(seg);
+	return less;
 }
 
 static void segment_poison(struct segment *seg)
@@ -409,7 +416,7 @@ void stack_free(struct p *pp, struct segment *seg)
 	san_stack_unpoison(seg->lo + STACK_GUARD_SIZE,
 			   seg->top - seg->lo - STACK_GUARD_SIZE);
 	if (seg->size > TRIM_ABOVE)
-		segment_trim(seg);
+		segment_shrink(seg, TRIM_TO);
 	if (debug.stackpoison)
 		segment_poison(seg);
 	cache_push(&pp->stacks, seg);

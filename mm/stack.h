@@ -126,6 +126,12 @@ bool stack_is_g0(uintptr_t addr);
 
 void segment_grow(struct segment *seg, uintptr_t sp);
 void segment_update_guard(struct segment *seg);
+size_t segment_shrink(struct segment *seg, size_t size);
+void segment_free_deeper(struct p *pp, struct segment *seg);
+
+/* shrink.c */
+bool stack_scan_due(void);
+void stack_scan(void *arg);
 
 /* Called by __morestack and __morestack_setsp by way of arch_mcall(). */
 void newstack(struct g *gp);

@@ -90,6 +90,37 @@ __attribute__((__noreturn__)) void gort_exit(void);
  */
 int gort_systemstack_call(void (*fn)(void *), void *arg);
 
+/*
+ * gort_lock_os_thread - from now on the caller runs on this thread only, and
+ * this thread runs nothing else, until as many calls of
+ * gort_unlock_os_thread, or the goroutine's end.  For thread-local state of
+ * other libraries.  Switches to and from it cost a futex call each.
+ * Context: goroutine; anywhere else, or an unlock too many, a fatal error.
+ */
+void gort_lock_os_thread(void);
+void gort_unlock_os_thread(void);
+
+/*
+ * gort_gomaxprocs - let at most n threads run goroutines at a time, up to
+ * 1024; n <= 0 asks only.  Stops the world for a moment.
+ *
+ * Context: goroutine.  May block.
+ * Returns the number before, -EINVAL (n too large), -ENOMEM, or -EPERM.
+ */
+int gort_gomaxprocs(int n);
+
+/* Goroutines that have not ended; a snapshot.  Context: any. */
+uint64_t gort_numgoroutine(void);
+
+/*
+ * gort_stack_shrink - give back stack that goroutines once used and no
+ * longer need.  Happens by itself when stacks have doubled since it last
+ * did.  Each goroutine is stopped for a moment, one at a time.
+ *
+ * Context: goroutine.  Returns the bytes given back, or -EPERM.
+ */
+int64_t gort_stack_shrink(void);
+
 /* Id of the calling goroutine, from 1; 0 in other contexts. */
 uint64_t gort_goid(void);
 

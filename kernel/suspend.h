@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * kernel/suspend.h - owning the stack of another goroutine.
+ */
+#ifndef KERNEL_SUSPEND_H
+#define KERNEL_SUSPEND_H
+
+#include "kernel/sched.h"
+
+struct suspended {
+	struct g *gp;
+	u32 status;		/* without G_SCAN */
+	bool stopped;		/* it ran, and is to be made runnable again */
+};
+
+/*
+ * suspend_begin - from now on the caller may suspend others; its own status
+ * is G_WAITING, so that others may suspend it meanwhile, and two goroutines
+ * that suspend each other do not wait for ever.  suspend_end - no more.
+ * The status gate is open.
+ * sysstack: the caller's stack must not be in use while others own it.
+ */
+void suspend_begin(struct g *self);
+void suspend_end(struct g *self);
+
+/*
+ * suspend_g - own the stack of gp, which is stopped if it runs.  False: it
+ * is dead.  resume_g - give it back.
+ * sysstack: between suspend_begin() and suspend_end().
+ */
+bool suspend_g(struct g *gp, struct suspended *s);
+void resume_g(struct suspended *s);
+
+/* Of a goroutine that the caller owns: is it off its stack altogether? */
+bool suspended_off_stack(const struct suspended *s);
+
+#endif

@@ -1,0 +1,130 @@
+// SPDX-License-Identifier: ISC
+/*
+ * mm/shrink.c - taking back stack that goroutines no longer use.
+ *
+ * A stack is shrunk by its owner only: by the goroutine itself, from g0, or
+ * by who has suspended it.  Segments deeper than the one it runs on are
+ * freed; of that one, what lies far below the stack pointer goes back to the
+ * kernel, if it is at least three quarters of what was touched.  Not if the
+ * goroutine is in a system call, or only said to wait: then code that we know
+ * nothing of runs below.
+ *
+ * The scan goes through all goroutines, one at a time; in between it can be
+ * preempted.  It runs in the caller of gort_stack_shrink(), and when stacks
+ * have doubled since the last scan, in a goroutine of the runtime's.
+ */
+#include <gort/gort.h>
+
+#include "kernel/proc.h"
+#include "kernel/suspend.h"
+#include "mm/stack.h"
+#include "mm/vm.h"
+
+#define SHRINK_MIN	((size_t)16 << 10)	/* nothing to gain below */
+#define SCAN_MIN	((u64)8 << 20)
+
+static _Atomic u64 inuse_after_scan;
+
+/* Smallest power of two that leaves as much again as is used. */
+static size_t shrunk_size(size_t used)
+{
+	size_t size = PAGE_SIZE;
+
+	while (size < 2 * used)
+		size *= 2;
+	return size;
+}
+
+/* The caller owns gp, which is off its stack.  Bytes given back. */
+static size_t __systemstack stack_shrink_g(struct g *gp)
+{
+	struct segment *seg = stack_find_segment(gp, gp->ctx.sp);
+	size_t bytes = 0, used;
+
+	if (!seg)
+		return 0;	/* on a stack of the user's */
+	for (struct segment *s = seg->next; s; s = s->next)
+		bytes += s->size;
+	segment_free_deeper(getm()->p, seg);
+	gp->seg = seg;
+	used = segment_end(seg) - gp->ctx.sp;
+	if (seg->size > SHRINK_MIN && used <= seg->size / 4)
+		bytes += segment_shrink(seg, shrunk_size(used));
+	return bytes;
+}
+
+static __g0_noreturn void shrink_self_m(struct g *gp)
+{
+	stack_shrink_g(gp);
+	san_switch(gp);
+	arch_gogo(gp);
+}
+
+struct one {
+	struct g *gp;
+	size_t bytes;
+};
+
+/* sysstack: owns another goroutine's stack. */
+static void __systemstack shrink_one(void *arg)
+{
+	struct one *one = arg;
+	struct g *self = getg();
+	struct suspended s;
+
+	suspend_begin(self);
+	if (suspend_g(one->gp, &s)) {
+		if (suspended_off_stack(&s))
+			one->bytes += stack_shrink_g(one->gp);
+		resume_g(&s);
+	}
+	suspend_end(self);
+}
+
+static s64 scan(void)
+{
+	struct one one = { 0 };
+	struct stack_stats st;
+	size_t cursor = 0;
+
+	status_gate_open();
+	while ((one.gp = stack_next_g(&cursor))) {
+		struct m *mp = acquirem();
+
+		if (one.gp == getg())
+			mcall(shrink_self_m);
+		else
+			systemstack(shrink_one, &one);
+		releasem(mp);
+	}
+	status_gate_close();
+	stack_read_stats(&st);
+	atomic_store_explicit(&inuse_after_scan, st.inuse,
+			      memory_order_relaxed);
+	return (s64)one.bytes;
+}
+
+/* sysmon: is it time for a scan? */
+bool stack_scan_due(void)
+{
+	u64 last = atomic_load_explicit(&inuse_after_scan,
+					memory_order_relaxed);
+	struct stack_stats st;
+
+	stack_read_stats(&st);
+	return st.inuse >= SCAN_MIN && st.inuse >= 2 * last;
+}
+
+/* The goroutine that is started then. */
+void stack_scan(void *arg)
+{
+	(void)arg;
+	scan();
+}
+
+__public int64_t gort_stack_shrink(void)
+{
+	if (!in_goroutine())
+		return -EPERM;
+	return scan();
+}
