@@ -80,7 +80,7 @@ static void __systemstack check_deadlock_locked(void)
 	    interrupts())
 		return;
 	unlock(&sched.lock);
-	fatal_all("all goroutines are asleep - deadlock!");
+	fatal("all goroutines are asleep - deadlock!");
 }
 
 /*

@@ -10,25 +10,35 @@
 struct g;
 
 /*
- * Our bug: print "gort: internal error: what", a traceback of the current
- * goroutine, and exit with status 2.
+ * Our bug: print "gort: internal error: what", the current goroutine and all
+ * others, and exit with status 2, or with GORTDEBUG=crash=1 by SIGABRT.
  */
 __cold __noreturn void throw(const char *what);
 
 /*
- * The user's bug: print "fatal error: ..." and a traceback of the current
- * goroutine (of all of them: fatal_all()), and exit with status 2.
+ * The user's bug: the same with "fatal error: ...".
  *
  * The formats are those of print.h.
  */
 __cold __noreturn void fatal(const char *fmt, ...);
-__cold __noreturn void fatal_all(const char *fmt, ...);
 
 /* The same for a goroutine that was stopped at pc with this fp and sp. */
 __cold __noreturn void fatal_at(struct g *gp, uintptr_t pc, uintptr_t fp,
 				const char *fmt, ...);
 
 struct g *current_g(void);
+
+/*
+ * The pieces, for signal handlers: be the one who speaks; print the goroutine
+ * of this thread from pc and fp on, and all others; end the process, by a
+ * signal or (0) with status 2.
+ */
+void panic_begin(void);
+void panic_traceback(uintptr_t pc, uintptr_t fp);
+__noreturn void panic_end(int sig);
+
+struct m;
+void panic_freeze(struct m *mp, const void *uc);
 
 /* Called by systemstack() on a signal stack. */
 __cold __noreturn void systemstack_on_signal(void);

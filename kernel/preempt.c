@@ -217,6 +217,7 @@ void preempt_on_signal(void *uc)
 
 	if (!gp || !gp->m)
 		return;
+	panic_freeze(gp->m, uc);
 	atomic_store_explicit(&gp->m->signalled, false, memory_order_relaxed);
 	if (gp->system || !wanted(gp))
 		return;

@@ -140,6 +140,8 @@ struct m {
 	sigset_t sigmask;	/* to begin with */
 	_Atomic bool signalled;	/* a SIGURG of ours is on the way */
 	_Atomic uintptr_t unsafe_pc; /* where the last one found it, unable */
+	_Atomic bool frozen;	/* the process dies; this is where it was */
+	uintptr_t frozen_pc, frozen_fp;
 	bool started;		/* pthread_join() it */
 	_Atomic(uintptr_t *) guard_addr; /* its guard word, for others;
 				 * NULL until the thread runs */

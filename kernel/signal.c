@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: ISC
 /*
- * kernel/signal.c - faults.
+ * kernel/signal.c - faults, and other signals that concern the runtime.
  *
  * SIGSEGV and SIGBUS run on a signal stack of the thread.  A fault in the
  * guard region of a stack is its overflow by code without checks: a fatal
  * error.  Any other is reported as what it is, with the goroutine's frames,
  * and then dealt with as if we were not there: by the handler the process
  * had before, or by the default action, which kills with that signal.
+ *
+ * SIGQUIT prints all goroutines and exits with status 2, as in Go; SIGABRT
+ * prints them and kills.  SIGURG preempts (preempt.c).
  */
 #define _GNU_SOURCE
 #include "kernel/signal.h"
@@ -29,6 +32,9 @@
 static const int fault_signals[] = { SIGSEGV, SIGBUS };
 static struct sigaction old_actions[ARRAY_SIZE(fault_signals)];
 static struct sigaction old_preempt;
+
+static const int quit_signals[] = { SIGQUIT, SIGABRT };
+static struct sigaction old_quits[ARRAY_SIZE(quit_signals)];
 
 static __noreturn void stack_guard_hit(const void *uc, uintptr_t addr,
 				       uintptr_t slot)
@@ -61,15 +67,15 @@ static uintptr_t first_pc(const siginfo_t *info, const void *uc)
 	return sigcontext_return_pc(uc) - 1;
 }
 
-static void report_fault(int sig, const siginfo_t *info, const void *uc)
+static __noreturn void report_fault(int sig, const siginfo_t *info,
+				    const void *uc)
 {
-	struct g *gp = current_g();
-
-	print("%s: invalid memory access at %x, pc %x\n\n",
+	panic_begin();
+	print("%s: invalid memory access at %x, pc %x\n",
 	      sig == SIGSEGV ? "SIGSEGV" : "SIGBUS",
 	      (u64)(uintptr_t)info->si_addr, (u64)sigcontext_pc(uc));
-	if (gp)
-		traceback_at(gp, first_pc(info, uc), sigcontext_fp(uc));
+	panic_traceback(first_pc(info, uc), sigcontext_fp(uc));
+	panic_end(sig);
 }
 
 static struct sigaction *old_action(int sig)
@@ -119,6 +125,20 @@ static void on_fault(int sig, siginfo_t *info, void *uc)
 }
 
 /*
+ * Asked to die, by the terminal or by abort().  Installed only where nobody
+ * else wants the signal.
+ */
+static void on_quit(int sig, siginfo_t *info, void *uc)
+{
+	(void)info;
+	guard_set(GUARD_NONE);
+	panic_begin();
+	print("%s\n", sig == SIGQUIT ? "SIGQUIT: quit" : "SIGABRT: abort");
+	panic_traceback(sigcontext_pc(uc), sigcontext_fp(uc));
+	panic_end(sig == SIGQUIT ? 0 : sig);
+}
+
+/*
  * Ours and somebody else's may have become one: the user's handler always
  * hears of it.  SIGURG is ignored by default.
  */
@@ -158,6 +178,11 @@ void signal_install(void)
 		install(fault_signals[i], on_fault, SA_NODEFER,
 			&old_actions[i]);
 	install(SIGURG, on_preempt, SA_RESTART, &old_preempt);
+	for (size_t i = 0; i < ARRAY_SIZE(quit_signals); i++) {
+		install(quit_signals[i], on_quit, 0, &old_quits[i]);
+		if (old_quits[i].sa_handler != SIG_DFL)
+			sigaction(quit_signals[i], &old_quits[i], NULL);
+	}
 }
 
 /* Only where our handlers still are: the user may have set his meanwhile. */
@@ -175,6 +200,8 @@ void signal_restore(void)
 	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
 		restore(fault_signals[i], on_fault, &old_actions[i]);
 	restore(SIGURG, on_preempt, &old_preempt);
+	for (size_t i = 0; i < ARRAY_SIZE(quit_signals); i++)
+		restore(quit_signals[i], on_quit, &old_quits[i]);
 }
 
 int signal_thread_init(struct m *mp)

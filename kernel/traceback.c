@@ -21,6 +21,8 @@
 /* Frames printed at either end of a deep stack. */
 #define FRAMES_TOP	50
 #define FRAMES_BOTTOM	50
+#define GOROUTINES_MAX	10000
+#define NSEC_PER_MIN	((u64)60 * NSEC_PER_SEC)
 
 struct record {
 	uintptr_t fp;
@@ -139,14 +141,27 @@ static void print_origin(const struct g *gp)
 		print("created by %s in goroutine %U\n", sym.name, gp->parent);
 }
 
+/* Whole minutes that gp has waited. */
+static u64 minutes_waited(const struct g *gp)
+{
+	s64 now = atomic_load_explicit(&sched.clock, memory_order_relaxed);
+
+	return now > gp->wait_since ?
+	       (u64)(now - gp->wait_since) / NSEC_PER_MIN : 0;
+}
+
 static void print_header(const struct g *gp)
 {
 	u32 status = g_status(gp) & ~(u32)G_SCAN;
-	const char *s = g_status_name(status);
+	bool waits = status == G_WAITING;
 
-	if (status == G_WAITING)
-		s = wait_reason_name(gp->wait_reason);
-	print("goroutine %U [%s]:\n", gp->id, s);
+	print("goroutine %U [%s", gp->id, waits ?
+	      wait_reason_name(gp->wait_reason) : g_status_name(status));
+	if (waits && minutes_waited(gp))
+		print(", %U minutes", minutes_waited(gp));
+	if (gp->nlocked)
+		print(", locked to thread");
+	print("]:\n");
 }
 
 static void traceback_walk(struct walk w)
@@ -184,21 +199,53 @@ void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp)
 	});
 }
 
+/* The M whose thread gp stands on, and that has said where; or NULL. */
+static struct m *frozen_m(const struct g *gp)
+{
+	struct m *mp = atomic_load_explicit(&sched.all_ms,
+					    memory_order_acquire);
+
+	for (; mp; mp = mp->all_link)
+		if (atomic_load_explicit(&mp->curg,
+					 memory_order_relaxed) == gp &&
+		    atomic_load_explicit(&mp->frozen, memory_order_acquire))
+			return mp;
+	return NULL;
+}
+
+static void traceback_other(struct g *gp)
+{
+	u32 status = g_status(gp) & ~(u32)G_SCAN;
+	struct m *mp = frozen_m(gp);
+
+	/* Not from where it is, in libc: that would hide the caller. */
+	if (status == G_SYSCALL) {
+		traceback_walk((struct walk){ .gp = gp,
+			.pc = gp->syscall_pc - 1, .fp = gp->syscall_fp });
+	} else if (mp) {
+		traceback_walk((struct walk){ .gp = gp, .mp = mp,
+			.pc = mp->frozen_pc, .fp = mp->frozen_fp });
+	} else if (status == G_RUNNING) {
+		print_header(gp);
+		print("\trunning on another thread\n");
+		print_origin(gp);
+	} else {
+		traceback_g(gp);
+	}
+}
+
 void traceback_others(const struct g *skip)
 {
 	size_t cursor = 0;
 	struct g *gp;
+	u64 n = 0;
 
 	while ((gp = stack_next_g(&cursor))) {
-		if (gp == skip)
+		if (gp == skip || n++ >= GOROUTINES_MAX)
 			continue;
 		print("\n");
-		if (g_status(gp) == G_RUNNING) {
-			print_header(gp);
-			print("\trunning on another thread\n");
-			print_origin(gp);
-		} else {
-			traceback_g(gp);
-		}
+		traceback_other(gp);
 	}
+	if (n > GOROUTINES_MAX)
+		print("\n... and %U more goroutines\n", n - GOROUTINES_MAX);
 }

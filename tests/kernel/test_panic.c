@@ -19,6 +19,7 @@
 #include <gort/gort.h>
 
 #include "kernel/sched.h"
+#include "kernel/time.h"
 #include "tests/child.h"
 #include "tests/kernel/check.h"
 
@@ -376,7 +377,7 @@ static VISIBLE void die_among_states(void *arg)
 	CHECK_EQ(gort_go(yields, NULL), 0);
 	yield_some();
 	CHECK_EQ(gort_go(never_ran, NULL), 0);
-	fatal_all("every state");
+	fatal("every state");
 }
 
 static void test_every_state(void **state)
@@ -412,7 +413,7 @@ static VISIBLE void die_beside_running(void *arg)
 	CHECK_EQ(gort_go(spins, arg), 0);
 	while (!atomic_load(&spinning))
 		gort_yield();
-	fatal_all("one more runs");
+	fatal("one more runs");
 }
 
 static void test_running_elsewhere(void **state)
@@ -421,9 +422,155 @@ static void test_running_elsewhere(void **state)
 	child_run(run_on_four, die_beside_running);
 	child_expect_exit(2);
 	EXPECT_ORDER("goroutine 1 [running]:\n", "\tdie_beside_running");
-	EXPECT_ORDER(" [running]:\n", "\trunning on another thread\n",
+	EXPECT_ORDER(" [running]:\n", "\tspins+0x",
 		     "created by die_beside_running in goroutine 1\n");
 	assert_int_equal(count_text("]:\n"), 2);
+}
+
+/* As if they had begun to wait earlier. */
+static VISIBLE void die_after_minutes(void *arg)
+{
+	size_t cursor = 0;
+	struct g *gp;
+
+	CHECK_EQ(gort_go(spawn_waiters, arg), 0);
+	yield_some();
+	while ((gp = stack_next_g(&cursor)))
+		gp->wait_since -= (s64)150 * NSEC_PER_SEC;
+	fatal("waited for long");
+}
+
+static void test_minutes_waited(void **state)
+{
+	(void)state;
+	child_run(run_on_one, die_after_minutes);
+	child_expect_exit(2);
+	child_expect_text(" [chan receive, 2 minutes]:\n");
+}
+
+static int never_filled[2];
+
+static VISIBLE void blocks_in_read(void *arg)
+{
+	char c;
+
+	(void)arg;
+	gort_syscall_enter();
+	if (read(never_filled[0], &c, 1) < 0)
+		abort();
+	gort_syscall_exit();
+}
+
+static VISIBLE void waits_in_syscall(void *arg)
+{
+	gort_lock_os_thread();
+	blocks_in_read(arg);
+	after_call = 1;
+}
+
+static VISIBLE void die_beside_syscall(void *arg)
+{
+	struct g *gp = NULL;
+	size_t cursor = 0;
+
+	CHECK_EQ(pipe(never_filled), 0);
+	CHECK_EQ(gort_go(waits_in_syscall, arg), 0);
+	do {
+		gort_yield();
+		cursor = 0;
+		while ((gp = stack_next_g(&cursor)))
+			if (g_status(gp) == G_SYSCALL)
+				break;
+	} while (!gp);
+	fatal("one is in a system call");
+}
+
+static void test_in_syscall(void **state)
+{
+	(void)state;
+	child_run(run_on_one, die_beside_syscall);
+	child_expect_exit(2);
+	EXPECT_ORDER(" [syscall, locked to thread]:\n", "\tblocks_in_read+0x",
+		     "\twaits_in_syscall+0x",
+		     "created by die_beside_syscall in goroutine 1\n");
+}
+
+/* libc has no frame pointers, so it hides its caller. */
+static VISIBLE void hidden_by_libc(int sig)
+{
+	raise(sig);
+	after_call = 1;
+}
+
+static VISIBLE void raise_signal(void *arg)
+{
+	CHECK_EQ(gort_go(spawn_waiters, NULL), 0);
+	yield_some();
+	hidden_by_libc((int)(intptr_t)arg);
+	after_call = 1;
+}
+
+static void run_raise(void *arg)
+{
+	run_on("1", raise_signal, arg);
+}
+
+static void test_sigquit(void **state)
+{
+	(void)state;
+	child_run(run_raise, (void *)(intptr_t)SIGQUIT);
+	child_expect_exit(2);
+	EXPECT_ORDER("SIGQUIT: quit\n\ngoroutine 1 [running]:\n",
+		     "\traise_signal+0x", " [chan receive]:\n");
+}
+
+static void test_sigabrt(void **state)
+{
+	(void)state;
+	child_run(run_raise, (void *)(intptr_t)SIGABRT);
+	child_expect_signal(SIGABRT);
+	EXPECT_ORDER("SIGABRT: abort\n\ngoroutine 1 [running]:\n",
+		     "\traise_signal+0x", " [chan receive]:\n");
+}
+
+static void exit_three(int sig)
+{
+	(void)sig;
+	_exit(3);
+}
+
+static void run_raise_handled(void *arg)
+{
+	signal((int)(intptr_t)arg, exit_three);
+	run_raise(arg);
+}
+
+/* Who has a handler of his own gets the signal. */
+static void test_quit_handled(void **state)
+{
+	static const int sigs[] = { SIGQUIT, SIGABRT };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(sigs); i++) {
+		child_run(run_raise_handled, (void *)(intptr_t)sigs[i]);
+		child_expect_exit(3);
+		child_expect_no_text("goroutine");
+	}
+}
+
+static void run_crash(void *arg)
+{
+	setenv("GORTDEBUG", "crash=1", 1);
+	run_on("1", arg, NULL);
+}
+
+static void test_crash(void **state)
+{
+	(void)state;
+	child_run(run_crash, calls_die_of_fatal);
+	child_expect_signal(SIGABRT);
+	child_expect_text("fatal error: of this, number 7\n");
+	child_expect_text("\tcalls_die_of_fatal+0x");
 }
 
 /* --- faults --- */
@@ -519,14 +666,15 @@ static void thread_writes(void *arg)
 	pthread_join(t, NULL);
 }
 
-/* No goroutine did it, and none is accused. */
+/* No goroutine did it: they are printed, but as they stand elsewhere. */
 static void test_wild_access_of_thread(void **state)
 {
 	(void)state;
 	child_run(run_by_default, thread_writes);
 	child_expect_signal(SIGSEGV);
 	child_expect_text("SIGSEGV: invalid memory access at 0x8, pc 0x");
-	child_expect_no_text("goroutine");
+	child_expect_no_text("\twrite_in_thread");
+	assert_int_equal(count_text("]:\n"), 1);
 }
 
 static VISIBLE void touch_beyond_file(void *arg)
@@ -705,6 +853,12 @@ int main(void)
 		cmocka_unit_test(test_deadlock_always_found),
 		cmocka_unit_test(test_every_state),
 		cmocka_unit_test(test_running_elsewhere),
+		cmocka_unit_test(test_minutes_waited),
+		cmocka_unit_test(test_in_syscall),
+		cmocka_unit_test(test_sigquit),
+		cmocka_unit_test(test_sigabrt),
+		cmocka_unit_test(test_quit_handled),
+		cmocka_unit_test(test_crash),
 		cmocka_unit_test(test_wild_access),
 		cmocka_unit_test(test_wild_access_on_g0),
 		cmocka_unit_test(test_wild_access_of_thread),
