@@ -8,8 +8,11 @@
 #include "kernel/print.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
+
+#include <arch/tls.h>
 
 struct sink {
 	char *buf;
@@ -18,10 +21,41 @@ struct sink {
 	bool flush;		/* to standard error when full */
 };
 
+static _Atomic(struct print_buf *) redirect;
+
+void print_to(struct print_buf *pb)
+{
+	if (pb)
+		pb->owner = tls_self();
+	atomic_store_explicit(&redirect, pb, memory_order_release);
+}
+
+/* Where this thread's text goes instead; or NULL. */
+static struct print_buf *redirected(void)
+{
+	struct print_buf *pb = atomic_load_explicit(&redirect,
+						    memory_order_acquire);
+
+	return pb && pb->owner == tls_self() ? pb : NULL;
+}
+
+static void sink_keep(struct sink *s, struct print_buf *pb)
+{
+	for (size_t i = 0; i < s->len; i++, pb->len++)
+		if (pb->len < pb->size)
+			pb->buf[pb->len] = s->buf[i];
+	s->len = 0;
+}
+
 static void sink_flush(struct sink *s)
 {
+	struct print_buf *pb = redirected();
 	size_t off = 0;
 
+	if (pb) {
+		sink_keep(s, pb);
+		return;
+	}
 	while (off < s->len) {
 		ssize_t n = write(STDERR_FILENO, s->buf + off, s->len - off);
 

@@ -14,8 +14,11 @@
  */
 #include "kernel/traceback.h"
 
+#include <gort/gort.h>
+
 #include "kernel/print.h"
 #include "kernel/status.h"
+#include "kernel/stw.h"
 #include "kernel/symtab.h"
 
 /* Frames printed at either end of a deep stack. */
@@ -248,4 +251,32 @@ void traceback_others(const struct g *skip)
 	}
 	if (n > GOROUTINES_MAX)
 		print("\n... and %U more goroutines\n", n - GOROUTINES_MAX);
+}
+
+/* pc and fp of who called us, for the caller's own traceback. */
+static void dump(struct print_buf *pb, uintptr_t pc, uintptr_t fp)
+{
+	struct g *gp = getg();
+
+	stw_begin(STW_STACK_DUMP);
+	print_to(pb);
+	traceback_at(gp, pc, fp);
+	traceback_others(gp);
+	print_to(NULL);
+	stw_end();
+}
+
+__public int64_t gort_stack_dump(char *buf, size_t size)
+{
+	struct print_buf pb = { .buf = buf, .size = size ? size - 1 : 0 };
+
+	if (!in_goroutine())
+		return -EPERM;
+	if (!buf && size)
+		return -EINVAL;
+	dump(&pb, (uintptr_t)__builtin_return_address(0) - 1,
+	     *(uintptr_t *)__builtin_frame_address(0));
+	if (size)
+		buf[pb.len < size ? pb.len : size - 1] = '\0';
+	return (int64_t)pb.len;
 }

@@ -121,6 +121,17 @@ uint64_t gort_numgoroutine(void);
  */
 int64_t gort_stack_shrink(void);
 
+/*
+ * gort_stack_dump - write what every goroutine does into buf: state, frames,
+ * creator, as fatal errors print it.  Terminated, cut off where it does not
+ * fit.  Stops the world.
+ *
+ * Context: goroutine.  May block.
+ * Returns the length of all of it, as snprintf(); -EINVAL (NULL with a
+ * size), or -EPERM.
+ */
+int64_t gort_stack_dump(char *buf, size_t size);
+
 /* Id of the calling goroutine, from 1; 0 in other contexts. */
 uint64_t gort_goid(void);
 
