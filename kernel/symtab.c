@@ -1,14 +1,18 @@
+// SPDX-License-Identifier: ISC
 /*
- * kernel/symtab.c - from a pc to the name of its function.
+ * kernel/symtab.c - from a pc to the name of its function, file and line.
  *
  * /proc/self/maps says which file is mapped at pc and at which offset, the
  * file's program headers turn the offset into a link-time address, and its
  * .symtab (else .dynsym) names that.  Load addresses are never needed, so
  * PIE, non-PIE, static and shared objects are all the same case.
  *
- * Each file is mapped and its functions are sorted once, on first use, and
- * both stay: names point into the mapping.  Where objects are mapped is
- * cached apart (struct range), because that changes with dlclose().
+ * Each file is mapped, its functions are sorted and its line programs (see
+ * dwarf.c) are indexed once, on first use, and all of it stays: names point
+ * into the mapping.  Where objects are mapped is cached apart (struct range),
+ * because that changes with dlclose().  Lines are cached by object and
+ * link-time address, which do not: tracebacks of many goroutines meet the
+ * same few hundred calls again and again.
  *
  * Rejected:
  *  - dl_iterate_phdr(): takes the loader's lock, which the code that a signal
@@ -35,10 +39,12 @@
  * A file that is truncated while it is mapped raises SIGBUS here, as it does
  * in the program whose text it is.
  *
+ * Sections that are compressed, or in a file of their own, give no lines.
+ *
  * Locks: none, see symtab.h.
- * Forbidden here: malloc, stdio, the loader, qsort (may malloc).
+ * Forbidden here: malloc, stdio, the loader.
  */
-#include "symtab.h"
+#include "kernel/symtab.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -49,8 +55,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernel/sort.h"
+
 #define OBJECTS_MAX	64
 #define RANGES_MAX	128
+#define LINES_MAX	1024	/* a power of two */
 #define MAPS_BUF_SIZE	8192	/* longer lines are skipped */
 #define NO_PARENT	UINT32_MAX
 
@@ -95,6 +104,7 @@ struct object {
 	uint64_t ino;
 	const char *path;
 	struct symtab_image image;	/* empty if it has no names */
+	struct dwarf_lines lines;	/* empty if it has no lines */
 };
 
 /* A mapping of code.  obj is NULL where no file is behind it. */
@@ -105,11 +115,19 @@ struct range {
 	const struct object *obj;
 };
 
+/* What dwarf_lines_find() said; line.file is NULL if that was nothing. */
+struct cached_line {
+	const struct object *obj;
+	uint64_t addr;
+	struct line line;
+};
+
 static struct object objects[OBJECTS_MAX];
 static size_t nobjects;
 static struct range ranges[RANGES_MAX];
 static size_t nranges;
 static size_t next_victim;
+static struct cached_line cached_lines[LINES_MAX];
 
 static char maps_buf[MAPS_BUF_SIZE];
 static char exe_buf[MAPS_BUF_SIZE];
@@ -218,49 +236,15 @@ static bool entry_init(const struct symtab_image *img,
 	return e->end > e->value;
 }
 
-static bool entry_less(const struct symtab_entry *a,
-		       const struct symtab_entry *b)
+static bool entry_less(const void *x, const void *y)
 {
+	const struct symtab_entry *a = x, *b = y;
+
 	if (a->value != b->value)
 		return a->value < b->value;
 	if (a->rank != b->rank)
 		return a->rank < b->rank;
 	return a->name > b->name;
-}
-
-static void entry_swap(struct symtab_entry *a, struct symtab_entry *b)
-{
-	struct symtab_entry tmp = *a;
-
-	*a = *b;
-	*b = tmp;
-}
-
-static void entries_sift_down(struct symtab_entry *e, size_t root, size_t n)
-{
-	size_t child;
-
-	while ((child = 2 * root + 1) < n) {
-		if (child + 1 < n && entry_less(&e[child], &e[child + 1]))
-			child++;
-		if (!entry_less(&e[root], &e[child]))
-			return;
-		entry_swap(&e[root], &e[child]);
-		root = child;
-	}
-}
-
-/* Heapsort: in place, no recursion, no bad case a file could provoke. */
-static void entries_sort(struct symtab_entry *e, size_t n)
-{
-	size_t i;
-
-	for (i = n / 2; i-- > 0; )
-		entries_sift_down(e, i, n);
-	for (i = n; i-- > 1; ) {
-		entry_swap(&e[0], &e[i]);
-		entries_sift_down(e, 0, i);
-	}
 }
 
 /* Symbols without a size end where their namesake or the next one says. */
@@ -341,7 +325,7 @@ static int image_index(struct symtab_image *img, const struct sections *secs,
 		munmap(entries, nsyms * sizeof(*entries));
 		return -ENOENT;
 	}
-	entries_sort(entries, n);
+	heap_sort(entries, n, sizeof(*entries), entry_less);
 	entries_end_unsized(entries, n);
 	img->entries = entries;
 	img->entries_size = nsyms * sizeof(*entries);
@@ -388,6 +372,52 @@ void symtab_image_destroy(struct symtab_image *img)
 	if (img->entries)
 		munmap(img->entries, img->entries_size);
 	*img = (struct symtab_image){ 0 };
+}
+
+/* The section of this name, as it is in the file; empty if there is none. */
+static struct dwarf_section image_section(const struct symtab_image *img,
+					  const char *name)
+{
+	struct dwarf_section none = { 0 };
+	size_t len = strlen(name) + 1;
+	struct sections secs;
+	Elf64_Shdr sh, names;
+	Elf64_Ehdr eh;
+	uint64_t i;
+
+	if (!image_find_sections(img, &secs) || !image_read_ehdr(img, &eh) ||
+	    !image_read_section(img, &secs, 0, &sh))
+		return none;
+	/* An index that does not fit is in the first section. */
+	i = eh.e_shstrndx == SHN_XINDEX ? sh.sh_link : eh.e_shstrndx;
+	if (!image_read_section(img, &secs, i, &names) ||
+	    names.sh_offset > img->size)
+		return none;
+	for (i = 0; image_read_section(img, &secs, i, &sh); i++) {
+		if (sh.sh_name > img->size - names.sh_offset ||
+		    len > img->size - names.sh_offset - sh.sh_name ||
+		    memcmp(img->base + names.sh_offset + sh.sh_name,
+			   name, len))
+			continue;
+		if (sh.sh_type == SHT_NOBITS || sh.sh_flags & SHF_COMPRESSED ||
+		    sh.sh_offset > img->size ||
+		    sh.sh_size > img->size - sh.sh_offset)
+			return none;
+		return (struct dwarf_section){ .p = img->base + sh.sh_offset,
+					       .size = sh.sh_size };
+	}
+	return none;
+}
+
+void symtab_image_lines(const struct symtab_image *img,
+			struct dwarf_lines *lines)
+{
+	*lines = (struct dwarf_lines){
+		.line = image_section(img, ".debug_line"),
+		.line_str = image_section(img, ".debug_line_str"),
+		.str = image_section(img, ".debug_str"),
+	};
+	dwarf_lines_init(lines);
 }
 
 /* From an offset in the file to the link-time address of that code. */
@@ -582,6 +612,8 @@ static void object_load(struct object *obj)
 		goto out_close;
 	if (symtab_image_init(&obj->image, base, (size_t)st.st_size))
 		munmap(base, (size_t)st.st_size);
+	else
+		symtab_image_lines(&obj->image, &obj->lines);
 out_close:
 	close(fd);
 }
@@ -657,6 +689,16 @@ void symtab_refresh(void)
 	nranges = 0;
 }
 
+static const struct range *range_get(uintptr_t pc)
+{
+	const struct range *r;
+
+	if (pc < PC_MIN)
+		return NULL;
+	r = range_find(pc);
+	return r ? r : range_add(pc);
+}
+
 int symtab_lookup(uintptr_t pc, struct symbol *sym)
 {
 	const struct range *r;
@@ -664,11 +706,7 @@ int symtab_lookup(uintptr_t pc, struct symbol *sym)
 	int err = -ENOENT;
 
 	*sym = (struct symbol){ .name = "?", .object = "" };
-	if (pc < PC_MIN)
-		return -ENOENT;
-	r = range_find(pc);
-	if (!r)
-		r = range_add(pc);
+	r = range_get(pc);
 	if (r && r->obj) {
 		sym->object = r->obj->path;
 		err = symtab_image_lookup(&r->obj->image,
@@ -676,4 +714,33 @@ int symtab_lookup(uintptr_t pc, struct symbol *sym)
 	}
 	errno = saved_errno;
 	return err;
+}
+
+static const struct line *line_get(const struct object *obj, uint64_t addr)
+{
+	struct cached_line *c = &cached_lines[addr % LINES_MAX];
+
+	if (c->obj != obj || c->addr != addr) {
+		*c = (struct cached_line){ .obj = obj, .addr = addr };
+		dwarf_lines_find(&obj->lines, addr, &c->line);
+	}
+	return c->line.file ? &c->line : NULL;
+}
+
+bool symtab_line(uintptr_t pc, struct line *line)
+{
+	const struct line *found = NULL;
+	const struct range *r;
+	int saved_errno = errno;
+	uint64_t addr;
+
+	r = range_get(pc);
+	if (r && r->obj && r->obj->lines.count &&
+	    image_link_address(&r->obj->image, pc - r->start + r->offset,
+			       &addr))
+		found = line_get(r->obj, addr);
+	if (found)
+		*line = *found;
+	errno = saved_errno;
+	return found;
 }

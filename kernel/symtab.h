@@ -1,17 +1,21 @@
+/* SPDX-License-Identifier: ISC */
 /*
- * kernel/symtab.h - from a pc to the name of its function.
+ * kernel/symtab.h - from a pc to the name of its function, file and line.
  *
  * Context: any, signal handlers included: neither malloc, stdio nor the
  * loader's lock; errno is kept; about 1 KiB of stack.
  * Locking: none inside.  The caller holds one lock around each call of
- * symtab_lookup() and symtab_refresh().  As a handler may interrupt the
+ * symtab_lookup(), symtab_line() and symtab_refresh().  As a handler may interrupt the
  * holder, a handler must only try that lock.
  */
 #ifndef KERNEL_SYMTAB_H
 #define KERNEL_SYMTAB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "kernel/dwarf.h"
 
 struct symbol {
 	const char *name;	/* NUL-terminated, mapped for good; never NULL */
@@ -34,6 +38,15 @@ struct symbol {
  * to a function that does not return): pass it minus one.
  */
 int symtab_lookup(uintptr_t pc, struct symbol *sym);
+
+/*
+ * symtab_line - file and line of the instruction that contains pc.
+ *
+ * Needs .debug_line in the file itself.  Returns false, and leaves *line
+ * alone, when nothing is known.  Names are mapped for good.  A return address
+ * is to be passed minus one, as above.
+ */
+bool symtab_line(uintptr_t pc, struct line *line);
 
 /*
  * symtab_refresh - forget which object is where.
@@ -80,6 +93,13 @@ int symtab_image_init(struct symtab_image *img, const void *base, size_t size);
  */
 int symtab_image_lookup(const struct symtab_image *img, uint64_t file_offset,
 			struct symbol *sym);
+
+/*
+ * symtab_image_lines - index the line programs of img, which must outlive
+ * lines.  What is broken, compressed or missing has none.
+ */
+void symtab_image_lines(const struct symtab_image *img,
+			struct dwarf_lines *lines);
 
 void symtab_image_destroy(struct symtab_image *img);
 

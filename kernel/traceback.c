@@ -113,9 +113,15 @@ static u64 count_frames(struct walk w)
 static void print_frame(uintptr_t pc)
 {
 	struct symbol sym;
+	struct line line;
 
 	symtab_lookup(pc, &sym);
-	print("\t%s+%x at %x\n", sym.name, (u64)sym.offset, (u64)pc);
+	print("\t%s+%x at ", sym.name, (u64)sym.offset);
+	if (symtab_line(pc, &line))
+		print("%s%s%s:%u (%x)\n", line.dir, *line.dir ? "/" : "",
+		      line.file, line.line, (u64)pc);
+	else
+		print("%x\n", (u64)pc);
 }
 
 static void print_frames(struct walk w)
