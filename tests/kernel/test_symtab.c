@@ -5,7 +5,7 @@
  * The files made by hand end where a PROT_NONE page begins, so that reading
  * one byte too many is a crash with or without a sanitizer.
  */
-#include "../../kernel/symtab.h"
+#include "kernel/symtab.h"
 
 #include <dlfcn.h>
 #include <elf.h>
@@ -320,12 +320,15 @@ static void test_keeps_errno(void **state)
 }
 
 static struct symbol signal_sym;
+static struct line signal_line;
 static volatile int signal_err;
 
 static void on_signal(int sig)
 {
 	(void)sig;
 	signal_err = symtab_lookup((uintptr_t)static_fn, &signal_sym);
+	if (!symtab_line((uintptr_t)static_fn, &signal_line))
+		signal_err = -ENOENT;
 }
 
 /*
@@ -360,6 +363,7 @@ static void test_signal_stack(void **state)
 	munmap(p, size + PAGE);
 	assert_int_equal(signal_err, 0);
 	assert_string_equal(signal_sym.name, "symtab_test_static");
+	assert_string_equal(signal_line.file, "test_symtab.c");
 }
 
 /* A program that was deleted while it runs still knows its names. */
@@ -530,6 +534,7 @@ static void test_deleted_file(void **state)
 
 static void test_many_lookups(void **state)
 {
+	struct line line;
 	const double limit_s = 1.0;	/* reading maps each time: more */
 	struct timespec t0, t1;
 	struct symbol sym;
@@ -547,6 +552,8 @@ static void test_many_lookups(void **state)
 		if (strcmp(sym.name, odd ? "symtab_test_static" :
 			   "symtab_test_global"))
 			fail_msg("lookup %d found %s", i, sym.name);
+		if (!symtab_line((uintptr_t)static_fn + (odd ? 1 : 0), &line))
+			fail_msg("lookup %d found no line", i);
 	}
 	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t1);
 	s = (double)(t1.tv_sec - t0.tv_sec) +
