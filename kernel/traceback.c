@@ -110,18 +110,25 @@ static u64 count_frames(struct walk w)
 	return n;
 }
 
+static void print_line(const struct line *line)
+{
+	print(" at %s%s%s:%u", line->dir, *line->dir ? "/" : "", line->file,
+	      line->line);
+}
+
 static void print_frame(uintptr_t pc)
 {
 	struct symbol sym;
 	struct line line;
 
 	symtab_lookup(pc, &sym);
-	print("\t%s+%x at ", sym.name, (u64)sym.offset);
-	if (symtab_line(pc, &line))
-		print("%s%s%s:%u (%x)\n", line.dir, *line.dir ? "/" : "",
-		      line.file, line.line, (u64)pc);
-	else
-		print("%x\n", (u64)pc);
+	print("\t%s+%x", sym.name, (u64)sym.offset);
+	if (symtab_line(pc, &line)) {
+		print_line(&line);
+		print(" (%x)\n", (u64)pc);
+	} else {
+		print(" at %x\n", (u64)pc);
+	}
 }
 
 static void print_frames(struct walk w)
@@ -142,12 +149,15 @@ static void print_frames(struct walk w)
 static void print_origin(const struct g *gp)
 {
 	struct symbol sym;
+	struct line line;
 
-	if (!gp->created_pc)
+	if (!gp->created_pc || !gp->parent)
 		return;
 	symtab_lookup(gp->created_pc - 1, &sym);
-	if (gp->parent)
-		print("created by %s in goroutine %U\n", sym.name, gp->parent);
+	print("created by %s in goroutine %U", sym.name, gp->parent);
+	if (symtab_line(gp->created_pc - 1, &line))
+		print_line(&line);
+	print("\n");
 }
 
 /* Whole minutes that gp has waited. */

@@ -94,6 +94,8 @@ static volatile int after_call;
 
 /* --- fatal and throw --- */
 
+enum { FATAL_LINE = __LINE__ + 5 };
+
 static VISIBLE void die_of_fatal(void *arg)
 {
 	(void)arg;
@@ -120,12 +122,17 @@ static VISIBLE void calls_die_of_throw(void *arg)
 
 static void test_fatal(void **state)
 {
+	char place[64];
+
 	(void)state;
+	snprintf(place, sizeof(place), " at tests/kernel/test_panic.c:%d (0x",
+		 FATAL_LINE);
 	child_run(run_it, calls_die_of_fatal);
 	child_expect_exit(2);
 	EXPECT_ORDER("fatal error: of this, number 7\n",
 		     "goroutine 1 [running]:\n", "\tdie_of_fatal+0x",
 		     "\tcalls_die_of_fatal+0x");
+	child_expect_text(place);
 	assert_int_equal(count_text("goroutine "), 1);
 }
 
@@ -169,7 +176,7 @@ static void test_fatal_in_second(void **state)
 	child_expect_exit(2);
 	EXPECT_ORDER("fatal error: of this, number 7\n", " [running]:\n",
 		     "\tdie_of_fatal+0x", "\tcalls_die_of_fatal+0x",
-		     "created by spawn_fatal in goroutine 1\n");
+		     "created by spawn_fatal in goroutine 1 at tests/kernel/test_panic.c:");
 }
 
 /* Threads that the runtime does not know can die, too. */
@@ -318,11 +325,11 @@ static VISIBLE void all_wait(void *arg)
 static void expect_waiters(void)
 {
 	EXPECT_ORDER(" [chan receive]:\n", "\twaits_to_receive+0x",
-		     "created by spawn_waiters in goroutine 1\n");
+		     "created by spawn_waiters in goroutine 1 at tests/kernel/test_panic.c:");
 	EXPECT_ORDER(" [chan send]:\n", "\twaits_to_send+0x",
-		     "created by spawn_waiters in goroutine 1\n");
+		     "created by spawn_waiters in goroutine 1 at tests/kernel/test_panic.c:");
 	EXPECT_ORDER(" [waitgroup wait]:\n", "\twaits_for_group+0x",
-		     "created by spawn_waiters in goroutine 1\n");
+		     "created by spawn_waiters in goroutine 1 at tests/kernel/test_panic.c:");
 }
 
 static void test_deadlock(void **state)
@@ -389,12 +396,12 @@ static void test_every_state(void **state)
 	EXPECT_ORDER("goroutine 1 [running]:\n", "\tdie_among_states");
 	expect_waiters();
 	EXPECT_ORDER(" [runnable]:\n", "\tyields+0x",
-		     "created by die_among_states in goroutine 1\n");
+		     "created by die_among_states in goroutine 1 at tests/kernel/test_panic.c:");
 	/* Where every check yields it did run. */
 	if (mode_gortdebug("maymorestack=preempt"))
 		return;
 	EXPECT_ORDER(" [runnable]:\n", "\tnever_ran+0x0",
-		     "created by die_among_states in goroutine 1\n");
+		     "created by die_among_states in goroutine 1 at tests/kernel/test_panic.c:");
 	assert_int_equal(count_text("]:\n"), 6);
 }
 
@@ -422,8 +429,9 @@ static void test_running_elsewhere(void **state)
 	child_run(run_on_four, die_beside_running);
 	child_expect_exit(2);
 	EXPECT_ORDER("goroutine 1 [running]:\n", "\tdie_beside_running");
-	EXPECT_ORDER(" [running]:\n", "\tspins+0x",
-		     "created by die_beside_running in goroutine 1\n");
+	EXPECT_ORDER(" [running]:
+", "	spins+0x",
+		     "created by die_beside_running in goroutine 1 at tests/kernel/test_panic.c:");
 	assert_int_equal(count_text("]:\n"), 2);
 }
 
@@ -634,7 +642,8 @@ static void test_wild_access(void **state)
 	child_expect_signal(SIGSEGV);
 	EXPECT_ORDER("SIGSEGV: invalid memory access at 0x8, pc 0x",
 		     " [running]:\n", "\twrite_to_bad_address+0x",
-		     "\tcalls_write+0x", "created by spawn_write in goroutine 1\n");
+		     "\tcalls_write+0x",
+		     "created by spawn_write in goroutine 1 at tests/kernel/test_panic.c:");
 }
 
 static VISIBLE void write_on_g0(void *arg)
