@@ -7,7 +7,8 @@
  * from or to the other's memory: frames never move, so a waiter lies on its
  * goroutine's stack and nothing is allocated.
  *
- * Invariants (under ->lock):
+ * Invariants (under ->lock), of waiters that are not claimed by others (see
+ * kernel/select.c) and of those of one select as if only one side were there:
  *  I1  recvq is empty or (count == 0 and sendq is empty).
  *  I2  sendq is empty or count == cap.
  *  I3  a closed channel has empty queues.
@@ -24,99 +25,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "kernel/sched.h"
-
-struct waiter {
-	struct waiter *next;
-	struct g *g;
-	void *elem;		/* sender: from; receiver: to, or NULL */
-	int result;
-};
-
-struct waitq {
-	struct waiter *head;
-	struct waiter *tail;
-};
-
-struct gort_chan {
-	struct lock lock;
-	bool closed;
-	size_t elem_size;
-	size_t cap;
-	size_t count;
-	size_t sendx, recvx;	/* next slot to fill, to drain */
-	struct waitq sendq, recvq;
-	u64 run;
-	char buf[] __attribute__((aligned(16)));
-};
-
-static inline void waitq_push(struct waitq *q, struct waiter *w)
-{
-	if (q->head)
-		q->tail->next = w;
-	else
-		q->head = w;
-	q->tail = w;
-}
-
-static inline struct waiter *waitq_pop(struct waitq *q)
-{
-	struct waiter *w = q->head;
-
-	if (w)
-		q->head = w->next;
-	return w;
-}
-
-static inline void copy_elem(const struct gort_chan *c, void *to,
-			     const void *from)
-{
-	if (c->elem_size == sizeof(u64))
-		memcpy(to, from, sizeof(u64));
-	else if (c->elem_size)
-		memcpy(to, from, c->elem_size);
-}
-
-static inline void *slot(struct gort_chan *c, size_t x)
-{
-	return c->buf + x * c->elem_size;
-}
-
-static inline size_t next_slot(const struct gort_chan *c, size_t x)
-{
-	return ++x == c->cap ? 0 : x;
-}
-
-static inline void ring_put(struct gort_chan *c, const void *elem)
-{
-	copy_elem(c, slot(c, c->sendx), elem);
-	c->sendx = next_slot(c, c->sendx);
-	c->count++;
-}
-
-static inline void ring_get(struct gort_chan *c, void *elem)
-{
-	if (elem)
-		copy_elem(c, elem, slot(c, c->recvx));
-	c->recvx = next_slot(c, c->recvx);
-	c->count--;
-}
-
-static inline void chan_lock(struct gort_chan *c)
-{
-	lock(&c->lock);
-	if (unlikely(c->run != sched_run_id())) {
-		c->sendq.head = NULL;
-		c->recvq.head = NULL;
-		c->run = sched_run_id();
-	}
-}
-
-static void ready(struct waiter *w, int result)
-{
-	w->result = result;
-	sched_ready(w->g);
-}
+#include "kernel/chan.h"
 
 static int block_on(struct gort_chan *c, struct waitq *q, void *elem,
 		    enum wait_reason why)
@@ -130,72 +39,36 @@ static int block_on(struct gort_chan *c, struct waitq *q, void *elem,
 
 static int chan_send(struct gort_chan *c, const void *elem, bool block)
 {
-	struct waiter *w;
-	int err = 0;
+	int err;
 
 	if (unlikely(!in_goroutine()))
 		return -EPERM;
 	if (unlikely(!c || (!elem && c->elem_size)))
 		return -EINVAL;
 	chan_lock(c);
-	if (unlikely(c->closed)) {
-		err = -EPIPE;
-	} else if ((w = waitq_pop(&c->recvq))) {
-		if (w->elem)
-			copy_elem(c, w->elem, elem);
-		unlock(&c->lock);
-		ready(w, 0);
-		return 0;
-	} else if (c->count < c->cap) {
-		ring_put(c, elem);
-	} else if (block) {
+	err = chan_send_now(c, elem);
+	if (err != -EAGAIN)
+		return err;
+	if (block)
 		return block_on(c, &c->sendq, (void *)elem, WAIT_CHAN_SEND);
-	} else {
-		err = -EAGAIN;
-	}
 	unlock(&c->lock);
 	return err;
 }
 
-/* A sender waits: take its element, through the ring if there is one. */
-static void take_from_sender(struct gort_chan *c, struct waiter *w,
-			     void *elem)
-{
-	if (c->cap) {
-		ring_get(c, elem);
-		ring_put(c, w->elem);
-	} else if (elem) {
-		copy_elem(c, elem, w->elem);
-	}
-	unlock(&c->lock);
-	ready(w, 0);
-}
-
 static int chan_recv(struct gort_chan *c, void *elem, bool block)
 {
-	struct waiter *w;
-	int err = 0;
+	int err;
 
 	if (unlikely(!in_goroutine()))
 		return -EPERM;
 	if (unlikely(!c))
 		return -EINVAL;
 	chan_lock(c);
-	if ((w = waitq_pop(&c->sendq))) {
-		take_from_sender(c, w, elem);
-		return 0;
-	}
-	if (c->count) {
-		ring_get(c, elem);
-	} else if (unlikely(c->closed)) {
-		err = -EPIPE;
-		if (elem)
-			memset(elem, 0, c->elem_size);
-	} else if (block) {
+	err = chan_recv_now(c, elem);
+	if (err != -EAGAIN)
+		return err;
+	if (block)
 		return block_on(c, &c->recvq, elem, WAIT_CHAN_RECV);
-	} else {
-		err = -EAGAIN;
-	}
 	unlock(&c->lock);
 	return err;
 }
@@ -220,41 +93,58 @@ __public int gort_chan_try_recv(struct gort_chan *c, void *elem)
 	return chan_recv(c, elem, false);
 }
 
-/* Everybody in the queue has been told; wake them, without the lock. */
-static void ready_all(struct gort_chan *c, struct waiter *w, bool receivers)
+/* Whom close wakes: nobody else does now.  A list by ->next. */
+static struct waiter *pop_all(struct waitq *q)
+{
+	struct waiter *first = NULL, **end = &first, *w;
+
+	while ((w = waitq_pop(q))) {
+		*end = w;
+		end = &w->next;
+	}
+	*end = NULL;
+	return first;
+}
+
+/* Receivers find zero in zero bytes of their memory. */
+static void wake_all(struct waiter *w, size_t zero)
 {
 	struct waiter *next;
 
 	for (; w; w = next) {
 		next = w->next;		/* w is gone once it is woken */
-		if (receivers && w->elem)
-			memset(w->elem, 0, c->elem_size);
-		ready(w, -EPIPE);
+		if (zero && w->elem)
+			memset(w->elem, 0, zero);
+		waiter_wake(w, -EPIPE);
 	}
+}
+
+int chan_close(struct gort_chan *c)
+{
+	struct waiter *senders, *receivers;
+	size_t elem_size = c->elem_size;
+
+	chan_lock(c);
+	if (chan_closed(c)) {
+		unlock(&c->lock);
+		return -EPIPE;
+	}
+	atomic_store_explicit(&c->closed, true, memory_order_relaxed);
+	senders = pop_all(&c->sendq);
+	receivers = pop_all(&c->recvq);
+	unlock(&c->lock);
+	wake_all(receivers, elem_size);
+	wake_all(senders, 0);
+	return 0;
 }
 
 __public int gort_chan_close(struct gort_chan *c)
 {
-	struct waiter *senders, *receivers;
-
 	if (!in_goroutine())
 		return -EPERM;
 	if (!c)
 		return -EINVAL;
-	chan_lock(c);
-	if (c->closed) {
-		unlock(&c->lock);
-		return -EPIPE;
-	}
-	c->closed = true;
-	senders = c->sendq.head;
-	receivers = c->recvq.head;
-	c->sendq.head = NULL;
-	c->recvq.head = NULL;
-	unlock(&c->lock);
-	ready_all(c, receivers, true);
-	ready_all(c, senders, false);
-	return 0;
+	return chan_close(c);
 }
 
 __public struct gort_chan *gort_chan_new(size_t elem_size, size_t cap)
@@ -281,7 +171,8 @@ __public int gort_chan_free(struct gort_chan *c)
 {
 	if (!c)
 		return -EINVAL;
-	if (c->run == sched_run_id() && (c->sendq.head || c->recvq.head))
+	if (c->run == sched_run_id() &&
+	    (waitq_head(&c->sendq) || waitq_head(&c->recvq)))
 		fatal("gort_chan_free of a channel that goroutines wait on");
 	free(c);
 	return 0;
@@ -289,5 +180,5 @@ __public int gort_chan_free(struct gort_chan *c)
 
 __public size_t gort_chan_len(const struct gort_chan *c)
 {
-	return c ? __atomic_load_n(&c->count, __ATOMIC_RELAXED) : 0;
+	return c ? chan_count(c) : 0;
 }

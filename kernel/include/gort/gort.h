@@ -297,4 +297,6 @@ int *gort_errno_location(void);
 }
 #endif
 
+#include <gort/select.h>
+
 #endif
