@@ -33,6 +33,7 @@
 #define N_MAX		NSEC	/* operations, as in Go */
 #define SPAWN_BATCH	100
 #define CHAN_CAP	128
+#define SELECT_CAP	1024
 #define FRAME_PAD	208	/* makes descend()'s frame about 256 bytes */
 #define SEGMENT_APART	((uintptr_t)1 << 20)
 
@@ -305,6 +306,129 @@ static void bench_chan_buffered(const struct bench *b, uint64_t n)
 	check_equal("elements received", got, n);
 	check_equal("their sum", sum, n * (n - 1) / 2);
 	gort_chan_free(p.c);
+}
+
+/* ------------------------------------------------------------------------
+ * SelectReady2: receive and send in turns, on one of two half full channels.
+ * How full each is drifts, but hardly ever as far as an end.
+ */
+
+static void select_ready2(struct gort_chan *a, struct gort_chan *b, bool send,
+			  uint64_t *v)
+{
+	if (send) {
+		struct gort_select_case cases[] = {
+			GORT_SEND_CASE(a, v), GORT_SEND_CASE(b, v),
+		};
+
+		if (gort_select(cases, 2, 0) < 0)
+			die("gort_select failed");
+	} else {
+		struct gort_select_case cases[] = {
+			GORT_RECV_CASE(a, v), GORT_RECV_CASE(b, v),
+		};
+
+		if (gort_select(cases, 2, 0) < 0)
+			die("gort_select failed");
+	}
+}
+
+static void bench_select_ready2(const struct bench *b, uint64_t n)
+{
+	struct gort_chan *c[] = { chan_new(SELECT_CAP), chan_new(SELECT_CAP) };
+	uint64_t v = 1;
+
+	(void)b;
+	for (int i = 0; i < SELECT_CAP; i++)
+		gort_chan_send(c[i % 2], &v);
+	timer_start();
+	for (uint64_t i = 0; i < n; i++)
+		select_ready2(c[0], c[1], i % 2, &v);
+	timer_stop();
+	check_equal("elements", gort_chan_len(c[0]) + gort_chan_len(c[1]),
+		    SELECT_CAP - n % 2);
+	gort_chan_free(c[0]);
+	gort_chan_free(c[1]);
+}
+
+/* ------------------------------------------------------------------------
+ * SelectDefault: two channels, and nothing to do
+ */
+
+static void bench_select_default(const struct bench *b, uint64_t n)
+{
+	struct gort_chan *c[] = { chan_new(SELECT_CAP), chan_new(SELECT_CAP) };
+	uint64_t v, none = 0;
+
+	(void)b;
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		struct gort_select_case cases[] = {
+			GORT_RECV_CASE(c[0], &v), GORT_RECV_CASE(c[1], &v),
+		};
+
+		none += gort_select(cases, 2, GORT_SELECT_NONBLOCK) == -EAGAIN;
+	}
+	timer_stop();
+	check_equal("times nothing was ready", none, n);
+	gort_chan_free(c[0]);
+	gort_chan_free(c[1]);
+}
+
+/* ------------------------------------------------------------------------
+ * SelectPingPong: a round trip in which both wait for one of two channels
+ */
+
+/* From c, unless other is closed. */
+static bool select_recv(struct gort_chan *c, struct gort_chan *other,
+			uint64_t *v)
+{
+	struct gort_select_case cases[] = {
+		GORT_RECV_CASE(c, v), GORT_RECV_CASE(other, NULL),
+	};
+
+	return gort_select(cases, 2, 0) == 0;
+}
+
+struct select_pingpong {
+	struct gort_chan *ping, *pong, *end;
+	struct gort_waitgroup wg;
+};
+
+static void select_echo(void *arg)
+{
+	struct select_pingpong *p = arg;
+	uint64_t v;
+
+	while (select_recv(p->ping, p->end, &v)) {
+		v++;
+		gort_chan_send(p->pong, &v);
+	}
+	gort_waitgroup_done(&p->wg);
+}
+
+static void bench_select_pingpong(const struct bench *b, uint64_t n)
+{
+	struct select_pingpong p = {
+		.ping = chan_new(0), .pong = chan_new(0), .end = chan_new(0),
+	};
+	uint64_t v = 0;
+
+	(void)b;
+	gort_waitgroup_add(&p.wg, 1);
+	spawn(select_echo, &p);
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		gort_chan_send(p.ping, &v);
+		select_recv(p.pong, p.end, &v);
+	}
+	timer_stop();
+	check_equal("round trips", v, n);
+	gort_chan_close(p.end);
+	gort_waitgroup_wait(&p.wg);
+	gort_chan_free(p.ping);
+	gort_chan_free(p.pong);
+	gort_chan_free(p.end);
 }
 
 /* ------------------------------------------------------------------------
@@ -651,6 +775,9 @@ static const struct bench benches[] = {
 	{ "BenchmarkPingPong1P", 1, bench_pingpong, 0 },
 	{ "BenchmarkPingPong2P", 2, bench_pingpong, 0 },
 	{ "BenchmarkChanBuffered1P", 1, bench_chan_buffered, 0 },
+	{ "BenchmarkSelectReady2", 1, bench_select_ready2, 0 },
+	{ "BenchmarkSelectDefault", 1, bench_select_default, 0 },
+	{ "BenchmarkSelectPingPong", 1, bench_select_pingpong, 0 },
 	{ "BenchmarkStackGrow64K", 1, bench_stack_grow, (size_t)64 << 10 },
 	{ "BenchmarkStackGrow1M", 1, bench_stack_grow, (size_t)1 << 20 },
 	{ "BenchmarkCallChecked", 1, bench_call_checked, 0 },

@@ -21,6 +21,7 @@ import (
 const (
 	spawnBatch = 100
 	chanCap    = 128
+	selectCap  = 1024
 	parked     = 1000000
 	memoryEnv  = "GORT_BENCH_MEMORY"
 )
@@ -161,6 +162,87 @@ func BenchmarkChanBuffered1P(b *testing.B) {
 	b.StopTimer()
 	checkEqual(b, "elements received", got, b.N)
 	checkEqual(b, "their sum", sum, b.N*(b.N-1)/2)
+}
+
+// SelectReady2: receive and send in turns, on one of two half full channels.
+// How full each is drifts, but hardly ever as far as an end.
+
+func BenchmarkSelectReady2(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c0, c1 := make(chan int, selectCap), make(chan int, selectCap)
+	v := 1
+	for i := 0; i < selectCap/2; i++ {
+		c0 <- v
+		c1 <- v
+	}
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		if i%2 != 0 {
+			select {
+			case c0 <- v:
+			case c1 <- v:
+			}
+		} else {
+			select {
+			case v = <-c0:
+			case v = <-c1:
+			}
+		}
+	}
+	b.StopTimer()
+	checkEqual(b, "elements", len(c0)+len(c1), selectCap-b.N%2)
+}
+
+// SelectDefault: two channels, and nothing to do.
+
+func BenchmarkSelectDefault(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c0, c1 := make(chan int, selectCap), make(chan int, selectCap)
+	none := 0
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		select {
+		case <-c0:
+		case <-c1:
+		default:
+			none++
+		}
+	}
+	b.StopTimer()
+	checkEqual(b, "times nothing was ready", none, b.N)
+}
+
+// SelectPingPong: a round trip in which both wait for one of two channels.
+
+func BenchmarkSelectPingPong(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	ping, pong, end := make(chan int), make(chan int), make(chan int)
+	var wg sync.WaitGroup
+	wg.Add(1)
+	go func() {
+		defer wg.Done()
+		for {
+			select {
+			case v := <-ping:
+				pong <- v + 1
+			case <-end:
+				return
+			}
+		}
+	}()
+	v := 0
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		ping <- v
+		select {
+		case v = <-pong:
+		case <-end:
+		}
+	}
+	b.StopTimer()
+	checkEqual(b, "round trips", v, b.N)
+	close(end)
+	wg.Wait()
 }
 
 // StackGrow: a new goroutine recurses to a depth in bytes.
