@@ -30,8 +30,10 @@
 static int block_on(struct gort_chan *c, struct waitq *q, void *elem,
 		    enum wait_reason why)
 {
-	struct waiter w = { .g = getg(), .elem = elem };
+	struct waiter w;
 
+	w.g = getg();
+	w.elem = elem;
 	waitq_push(q, &w);
 	sched_park(&c->lock, why);
 	return w.result;

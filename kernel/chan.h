@@ -2,10 +2,10 @@
 /*
  * kernel/chan.h - the inside of channels, for chan.c and select.c.
  *
- * Whoever is on a wait queue waits for that channel alone (->sel is NULL) or
- * for one of several (kernel/select.c).  In the second case somebody else,
- * or the waiting goroutine itself, may have been faster: it belongs to who
- * claims its selector.
+ * Whoever is on a wait queue waits for that channel alone or for one of
+ * several (kernel/select.c).  In the second case somebody else, or the
+ * waiting goroutine itself, may have been faster: it belongs to who claims
+ * its selector.
  */
 #ifndef KERNEL_CHAN_H
 #define KERNEL_CHAN_H
@@ -28,11 +28,13 @@ struct selector {
 
 struct waiter {
 	struct waiter *next, *prev;	/* prev: not of the head */
-	struct g *g;		/* if ->sel is NULL */
+	struct g *g;		/* NULL: one of the selector's waiters */
 	void *elem;		/* sender: from; receiver: to, or NULL */
-	struct selector *sel;
 	int result;
-	bool queued;		/* with ->sel: on the queue, under its lock */
+
+	/* If ->g is NULL. */
+	bool queued;		/* on the queue; under the channel's lock */
+	struct selector *sel;
 };
 
 struct waitq {
@@ -105,7 +107,7 @@ static inline struct waiter *waitq_pop(struct waitq *q)
 
 	while ((w = waitq_head(q))) {
 		waitq_set_head(q, w->next);
-		if (likely(!w->sel))
+		if (likely(w->g != NULL))
 			break;
 		w->queued = false;
 		if (select_claim(w->sel))
@@ -117,11 +119,13 @@ static inline struct waiter *waitq_pop(struct waitq *q)
 /* w was popped and the lock is released: it goes on.  w may be gone then. */
 static inline void waiter_wake(struct waiter *w, int result)
 {
+	struct g *gp = w->g;
+
 	w->result = result;
-	if (w->sel)
-		select_finish(w->sel, w);
+	if (likely(gp != NULL))
+		sched_ready(gp);
 	else
-		sched_ready(w->g);
+		select_finish(w->sel, w);
 }
 
 static inline size_t chan_count(const struct gort_chan *c)

@@ -149,14 +149,11 @@ static u32 select_rand(void)
 }
 
 /*
- * Do the first case that can be done, from start on.  Up or down by chance:
- * then of two that can be done both are as likely to be first, wherever they
- * are.  The index, or -EAGAIN.
+ * Do the first case that can be done, from i on in steps modulo n.  The
+ * index, or -EAGAIN.
  */
-static int try_all(struct gort_select_case *cases, u32 n, u32 start, bool down)
+static int try_all(struct gort_select_case *cases, u32 n, u32 i, u32 step)
 {
-	u32 i = start;
-
 	for (u32 left = n; left; left--) {
 		int err = try_case(&cases[i]);
 
@@ -164,10 +161,9 @@ static int try_all(struct gort_select_case *cases, u32 n, u32 start, bool down)
 			cases[i].result = err;
 			return (int)i;
 		}
-		if (down)
-			i = i ? i - 1 : n - 1;
-		else
-			i = i + 1 < n ? i + 1 : 0;
+		/* No branch: nobody could predict it. */
+		i += step;
+		i -= n & -(u32)(i >= n);
 	}
 	return -EAGAIN;
 }
@@ -215,9 +211,11 @@ static bool somebody_waits(struct selector *s, struct waitq *q)
 
 	for (w = waitq_head(q); w; w = next) {
 		next = w->next;
+		if (w->g)
+			return true;
 		if (w->sel == s)
 			continue;
-		if (!w->sel || (uintptr_t)w->sel > (uintptr_t)s)
+		if ((uintptr_t)w->sel > (uintptr_t)s)
 			return true;
 		waitq_remove(q, w);
 		if (select_claim(w->sel))
@@ -237,6 +235,7 @@ static bool join(struct selector *s, struct gort_select_case *k)
 		    !chan_closed(k->chan) &&
 		    !somebody_waits(s, other_queue(k));
 	if (must_wait) {
+		w->g = NULL;
 		w->elem = k->elem;
 		w->sel = s;
 		w->queued = true;
@@ -307,14 +306,19 @@ __public int gort_select(struct gort_select_case *cases, size_t ncases,
 			 unsigned int flags)
 {
 	int i = check_args(cases, ncases, flags);
-	u32 n = (u32)ncases, start = 0, rand;
+	u32 n = (u32)ncases, start, step, rand;
 
 	if (unlikely(i))
 		return i;
 	rand = select_rand();
 	start = (u32)((u64)rand * n >> 32);
+	/*
+	 * Up or down: then of two that can be done both are as likely to be
+	 * first, wherever they are.
+	 */
+	step = 1 + (n - 2) * (rand & 1);
 	for (;;) {
-		i = try_all(cases, n, start, rand & 1);
+		i = try_all(cases, n, start, step);
 		if (i != -EAGAIN || flags & GORT_SELECT_NONBLOCK)
 			return i;
 		i = wait_for_one(cases, n, &start);
