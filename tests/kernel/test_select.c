@@ -395,32 +395,43 @@ static void test_fifo(void **state)
 	run_on_one_p(check_fifo, NULL);
 }
 
-/* A select that leaves does not take those before and behind it along. */
+#define LINE	6
+
+static void leave_line(struct parked *p, struct gort_chan *c)
+{
+	CHECK_EQ(gort_chan_send(c, &(long){ 50 }), 0);
+	gort_waitgroup_wait(&p->wg);
+	CHECK_EQ(p->chosen, 1);
+}
+
+/*
+ * Two selects in a line, one behind the other, leave it.  They do not take
+ * those before and behind them along, nor lose the end.
+ */
 static void check_leaves(void *arg)
 {
-	(void)arg;
-	for (int at = 0; at < 5; at++) {
-		struct gort_chan *c[] = { chan(0), chan(0) };
-		struct one o[5];
-		struct parked p = { .n = 0 };
+	bool first_first = *(bool *)arg;
 
-		add_recv(&p, c[0]);
-		add_recv(&p, c[1]);
-		for (int i = 0; i < 5; i++) {
+	for (int at = 0; at < LINE - 1; at++) {
+		struct gort_chan *c[] = { chan(0), chan(0), chan(0) };
+		struct parked p[2] = { { .n = 0 }, { .n = 0 } };
+		struct one o[LINE];
+
+		for (int i = 0; i < LINE; i++) {
 			o[i] = (struct one){ .c = c[0] };
-			if (i == at)
-				start_select(&p);
-			else
+			if (i == at || i == at + 1) {
+				add_recv(&p[i - at], c[0]);
+				add_recv(&p[i - at], c[1 + i - at]);
+				start_select(&p[i - at]);
+			} else {
 				start_one(&o[i], one_recv);
+			}
 		}
-		CHECK_EQ(gort_chan_send(c[1], &(long){ 50 }), 0);
-		gort_waitgroup_wait(&p.wg);
-		CHECK_EQ(p.chosen, 1);
-		/* Another at the end, to see that there is one. */
-		o[at].c = c[0];
+		leave_line(&p[!first_first], c[1 + !first_first]);
+		leave_line(&p[first_first], c[1 + first_first]);
 		start_one(&o[at], one_recv);
-		for (long i = 0; i < 5; i++) {
-			if (i == at)
+		for (long i = 0; i < LINE; i++) {
+			if (i == at || i == at + 1)
 				continue;
 			CHECK_EQ(gort_chan_try_send(c[0], &i), 0);
 			gort_waitgroup_wait(&o[i].wg);
@@ -429,14 +440,15 @@ static void check_leaves(void *arg)
 		CHECK_EQ(gort_chan_try_send(c[0], &(long){ 60 }), 0);
 		gort_waitgroup_wait(&o[at].wg);
 		CHECK_EQ(o[at].value, 60);
-		free_chans(c, 2);
+		free_chans(c, 3);
 	}
 }
 
 static void test_leaves(void **state)
 {
 	(void)state;
-	run_on_one_p(check_leaves, NULL);
+	for (int i = 0; i < 2; i++)
+		run_on_one_p(check_leaves, &(bool){ i });
 }
 
 /* --- one channel several times --- */
@@ -835,6 +847,97 @@ static void test_market(void **state)
 	}
 }
 
+/*
+ * Pairs with one channel in common, the last of many.  Both find nothing and
+ * line up at all the others; when they come to this one, the other may be
+ * there or on its way.  If one overlooks the other both sleep, and nobody
+ * else wakes them.  Which of the two has the higher address changes with the
+ * pair, who comes first with each value.
+ */
+#define PAIRS	4
+#define IDLE	1000
+
+struct pair {
+	struct gort_chan *common, *idle[2];
+	int times;
+	bool selects[2];
+	struct gort_waitgroup wg;
+};
+
+struct side {
+	struct pair *p;
+	int op;
+	int order;
+};
+
+static void meet(void *arg)
+{
+	struct side *s = arg;
+	struct pair *p = s->p;
+	bool send = s->op == GORT_SELECT_SEND;
+	struct gort_select_case *k = calloc(IDLE + 1, sizeof(*k));
+	long v = 0;
+
+	for (int i = 0; i < IDLE; i++)
+		k[i] = (struct gort_select_case)
+			GORT_RECV_CASE(p->idle[send], NULL);
+	k[IDLE] = (struct gort_select_case)GORT_SEND_CASE(p->common, &v);
+	k[IDLE].op = s->op;
+	for (long i = 0; i < p->times; i++) {
+		size_t n = 1 + (size_t)(i * (s->order ? 37 : 71)) % IDLE;
+
+		if (send)
+			v = i;
+		if (p->selects[send]) {
+			CHECK_EQ(gort_select(k + IDLE + 1 - n, n, 0), n - 1);
+			CHECK_EQ(k[IDLE].result, 0);
+		} else if (send) {
+			CHECK_EQ(gort_chan_send(p->common, &v), 0);
+		} else {
+			CHECK_EQ(gort_chan_recv(p->common, &v), 0);
+		}
+		CHECK_EQ(v, i);
+	}
+	free(k);
+	gort_waitgroup_done(&p->wg);
+}
+
+/* The last pair has a side that does not select. */
+static void check_pairs(void *arg)
+{
+	struct pair p[PAIRS];
+
+	for (int i = 0; i < PAIRS; i++) {
+		struct side s[2] = {
+			{ &p[i], GORT_SELECT_SEND, 0 },
+			{ &p[i], GORT_SELECT_RECV, 1 },
+		};
+
+		p[i] = (struct pair){
+			.common = chan(0), .idle = { chan(0), chan(0) },
+			.times = *(int *)arg,
+			.selects = { true, i < PAIRS - 1 },
+		};
+		gort_waitgroup_add(&p[i].wg, 2);
+		for (int k = 0; k < 2; k++)
+			CHECK_EQ(gort_go_copy(meet, &s[(k + i) % 2],
+					      sizeof(s[0])), 0);
+	}
+	for (int i = 0; i < PAIRS; i++) {
+		gort_waitgroup_wait(&p[i].wg);
+		free_chans(&p[i].common, 1);
+		free_chans(p[i].idle, 2);
+	}
+}
+
+static void test_pairs(void **state)
+{
+	int n = mode_times(3000);
+
+	(void)state;
+	run(check_pairs, &n);
+}
+
 /* --- memory that goes away --- */
 
 static void recv_and_free(void *arg)
@@ -998,6 +1101,7 @@ int main(void)
 		cmocka_unit_test(test_for_ever),
 		cmocka_unit_test(test_traffic),
 		cmocka_unit_test(test_market),
+		cmocka_unit_test(test_pairs),
 		cmocka_unit_test(test_freed),
 		cmocka_unit_test(test_free_with_select),
 		cmocka_unit_test(test_next_run),
