@@ -11,12 +11,58 @@
 #include "kernel/time.h"
 
 struct p;
-struct timer;
+
+/*
+ * A function to be called once at a time.  Lies anywhere: in a frame, in
+ * another object.  Private to timer.c.
+ */
+struct timer {
+	void (*fn)(void *arg);
+	void *arg;
+	_Atomic u64 state;	/* where it is: see timer.c */
+	u32 index;		/* in that heap; under its lock */
+};
+
+struct timer_entry {
+	s64 when;
+	struct timer *timer;
+};
 
 struct timer_heap {
 	_Atomic s64 next;	/* when the first is due, or TIME_NEVER */
-	struct lock lock;	/* protects what follows */
+	_Atomic(struct timer *) running; /* what the M of this P runs */
+	struct lock lock;	/* protects what follows, writes to ->next */
+	u32 len, cap;
+	struct timer_entry *entries;
 };
+
+void timer_init(struct timer *t, void (*fn)(void *arg), void *arg);
+
+/*
+ * timer_start_at - have fn(arg) called at when_ns of nanotime() or later; a
+ * timer that is pending gets the new time.
+ *
+ * fn runs on g0 of some P, never twice at a time.  It must not block; it may
+ * call sched_ready(), start and stop timers, this one too, and free the
+ * memory of this one if nobody else uses it.
+ *
+ * Context: goroutine, or g0 with a P.  Without memory a fatal error.
+ * Returns whether the timer was pending.
+ */
+bool timer_start_at(struct timer *t, s64 when_ns);
+
+/*
+ * timer_stop - true: it was pending and will not run.  False: it was not
+ * started, or has run.  If fn runs on another thread, waits until it has
+ * returned, so the caller must hold no lock that fn takes.  Afterwards the
+ * memory may go away.
+ *
+ * Context: goroutine, or g0 with a P; fn itself.
+ */
+bool timer_stop(struct timer *t);
+
+/* ns from now; saturates.  Less than 0 is now. */
+s64 time_after(s64 ns);
 
 /* When pp's first timer is due, or TIME_NEVER.  Any thread. */
 s64 timers_next(const struct p *pp);
