@@ -55,6 +55,7 @@ struct bench {
 struct result {
 	uint64_t n;
 	uint64_t ns;
+	uint64_t p99_ns;	/* of those that measure latency; else 0 */
 };
 
 static struct {
@@ -764,11 +765,146 @@ static void run_memory(void)
 		die(MEMORY_NAME " failed, status %#x", status);
 }
 
+/*
+ * Syscall: leave the P and come back, with nothing in between.
+ */
+
+static void bench_syscall(const struct bench *b, uint64_t n)
+{
+	(void)b;
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		gort_syscall_enter();
+		gort_syscall_exit();
+	}
+	timer_stop();
+}
+
+/*
+ * Latencies: n samples, of which the 99th percentile counts.
+ */
+
+struct samples {
+	uint64_t *ns;
+	uint64_t n;
+};
+
+static struct samples samples_new(uint64_t n)
+{
+	struct samples s = { calloc(n, sizeof(uint64_t)), 0 };
+
+	if (!s.ns)
+		die("out of memory");
+	return s;
+}
+
+static int by_value(const void *a, const void *b)
+{
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+static void samples_end(struct samples *s)
+{
+	qsort(s->ns, s->n, sizeof(uint64_t), by_value);
+	result.p99_ns = s->ns[s->n * 99 / 100];
+	free(s->ns);
+}
+
+static volatile bool spin_stop;
+static volatile uint64_t spun[2];
+static struct gort_waitgroup spinners;
+
+/* No calls in the loop: only a signal gets it to yield. */
+static void spin(void *arg)
+{
+	uint64_t id = (uint64_t)arg;
+
+	while (!spin_stop)
+		spun[id]++;
+	gort_waitgroup_done(&spinners);
+}
+
+static void spin_begin(uint64_t n)
+{
+	spin_stop = false;
+	gort_waitgroup_add(&spinners, (int64_t)n);
+	for (uint64_t i = 0; i < n; i++) {
+		spun[i] = 0;
+		spawn(spin, (void *)i);
+	}
+}
+
+static void spin_end(uint64_t n)
+{
+	spin_stop = true;
+	gort_waitgroup_wait(&spinners);
+	for (uint64_t i = 0; i < n; i++)
+		if (!spun[i])
+			die("goroutine %" PRIu64 " never ran", i);
+}
+
+/* PreemptLatency: how long a slice of a goroutine that spins is. */
+static void bench_preempt_latency(const struct bench *b, uint64_t n)
+{
+	struct samples s = samples_new(n);
+
+	(void)b;
+	spin_begin(1);
+	gort_yield();
+	timer_start();
+	for (; s.n < n; s.n++) {
+		uint64_t from = now_ns();
+
+		gort_yield();
+		s.ns[s.n] = now_ns() - from;
+	}
+	timer_stop();
+	spin_end(1);
+	samples_end(&s);
+}
+
+static uint64_t stop_ns(void)
+{
+	struct gort_pause p;
+
+	for (unsigned int i = 0; !gort_read_pause(i, &p); i++)
+		if (!strcmp(p.reason, "stack dump"))
+			return p.stop_ns;
+	die("no pauses for stack dumps");
+}
+
+/* StopWorldLatency: from the request until the other P, which spins, stops. */
+static void bench_stop_world_latency(const struct bench *b, uint64_t n)
+{
+	struct samples s = samples_new(n);
+
+	(void)b;
+	spin_begin(2);
+	gort_yield();
+	timer_start();
+	for (; s.n < n; s.n++) {
+		uint64_t before = stop_ns();
+
+		if (gort_stack_dump(NULL, 0) <= 0)
+			die("gort_stack_dump");
+		s.ns[s.n] = stop_ns() - before;
+		gort_yield();
+	}
+	timer_stop();
+	spin_end(2);
+	samples_end(&s);
+}
+
 /* ------------------------------------------------------------------------
  * The harness
  */
 
 static const struct bench benches[] = {
+	{ "BenchmarkSyscall", 1, bench_syscall, 0 },
+	{ "BenchmarkPreemptLatency", 1, bench_preempt_latency, 0 },
+	{ "BenchmarkStopWorldLatency", 2, bench_stop_world_latency, 0 },
 	{ "BenchmarkSystemstack", 1, bench_systemstack, 0 },
 	{ "BenchmarkYield", 1, bench_yield, 0 },
 	{ "BenchmarkSpawn", 1, bench_spawn, 0 },
@@ -806,6 +942,7 @@ static void scale(void *arg)
 {
 	const struct bench *b = arg;
 
+	result.p99_ns = 0;
 	result.n = opt.fixed_n ? opt.fixed_n : 1;
 	b->fn(b, result.n);
 	while (!opt.fixed_n && result.ns < opt.goal_ns && result.n < N_MAX) {
@@ -847,6 +984,8 @@ static void run_bench(const struct bench *b)
 	check_ok("gort_run", gort_run(scale, (void *)b));
 	printf("%-*s\t%8" PRIu64, name_width(), name, result.n);
 	print_value((double)result.ns / (double)result.n, "ns/op");
+	if (result.p99_ns)
+		print_value((double)result.p99_ns, "p99-ns");
 	printf("\n");
 	fflush(stdout);
 }

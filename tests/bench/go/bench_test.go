@@ -11,10 +11,14 @@ import (
 	"os"
 	"os/exec"
 	"runtime"
+	"runtime/metrics"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 	"unsafe"
 )
 
@@ -49,6 +53,109 @@ func BenchmarkSystemstack(b *testing.B) {
 	b.StopTimer()
 	systemstack(func() { ran++ })
 	checkEqual(b, "functions run on the system stack", ran, 1)
+}
+
+// Syscall: leave the P and come back, with nothing in between.
+
+//go:linkname entersyscall runtime.entersyscall
+func entersyscall()
+
+//go:linkname exitsyscall runtime.exitsyscall
+func exitsyscall()
+
+//go:nosplit
+func syscallPair() {
+	entersyscall()
+	exitsyscall()
+}
+
+func BenchmarkSyscall(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for i := 0; i < b.N; i++ {
+		syscallPair()
+	}
+}
+
+// Latencies: the 99th percentile of N samples.
+
+var (
+	spinStop atomic.Bool
+	spun     [2]int
+)
+
+func spin(wg *sync.WaitGroup, id int) {
+	for !spinStop.Load() {
+		spun[id]++
+	}
+	wg.Done()
+}
+
+func reportP99(b *testing.B, ns []int64) {
+	slices.Sort(ns)
+	b.ReportMetric(float64(ns[len(ns)*99/100]), "p99-ns")
+}
+
+// PreemptLatency: how long a slice of a goroutine that spins is.
+func BenchmarkPreemptLatency(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var wg sync.WaitGroup
+	wg.Add(1)
+	spinStop.Store(false)
+	go spin(&wg, 0)
+	runtime.Gosched()
+	ns := make([]int64, b.N)
+	b.ResetTimer()
+	for i := range ns {
+		from := time.Now()
+		runtime.Gosched()
+		ns[i] = int64(time.Since(from))
+	}
+	b.StopTimer()
+	spinStop.Store(true)
+	wg.Wait()
+	reportP99(b, ns)
+}
+
+// stopNs: a lower bound of the 99th percentile of how long stopping took.
+func stopP99(before, after *metrics.Float64Histogram) float64 {
+	var n, seen uint64
+	for i := range after.Counts {
+		n += after.Counts[i] - before.Counts[i]
+	}
+	for i := range after.Counts {
+		seen += after.Counts[i] - before.Counts[i]
+		if seen*100 >= n*99 {
+			return after.Buckets[i] * 1e9
+		}
+	}
+	return 0
+}
+
+// StopWorldLatency: from the request until the other P, which spins, stops.
+func BenchmarkStopWorldLatency(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	const name = "/sched/pauses/stopping/other:seconds"
+	before := []metrics.Sample{{Name: name}}
+	after := []metrics.Sample{{Name: name}}
+	var wg sync.WaitGroup
+	var m runtime.MemStats
+	wg.Add(2)
+	spinStop.Store(false)
+	go spin(&wg, 0)
+	go spin(&wg, 1)
+	runtime.Gosched()
+	metrics.Read(before)
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		runtime.ReadMemStats(&m)
+		runtime.Gosched()
+	}
+	b.StopTimer()
+	metrics.Read(after)
+	spinStop.Store(true)
+	wg.Wait()
+	b.ReportMetric(stopP99(before[0].Value.Float64Histogram(),
+		after[0].Value.Float64Histogram()), "p99-ns")
 }
 
 // Yield: two goroutines take turns.
