@@ -42,6 +42,9 @@ void panic_begin(void)
 {
 	void *none = NULL, *self = tls_self();
 
+	/* No other goroutine runs on this thread any more. */
+	if (getg())
+		acquirem();
 	/* Release: pairs with panic_freeze(). */
 	if (atomic_compare_exchange_strong_explicit(&dying, &none, self,
 			memory_order_acq_rel, memory_order_acquire))

@@ -429,8 +429,7 @@ static void test_running_elsewhere(void **state)
 	child_run(run_on_four, die_beside_running);
 	child_expect_exit(2);
 	EXPECT_ORDER("goroutine 1 [running]:\n", "\tdie_beside_running");
-	EXPECT_ORDER(" [running]:
-", "	spins+0x",
+	EXPECT_ORDER(" [running]:\n", "\tspins+0x",
 		     "created by die_beside_running in goroutine 1 at tests/kernel/test_panic.c:");
 	assert_int_equal(count_text("]:\n"), 2);
 }
@@ -500,7 +499,7 @@ static void test_in_syscall(void **state)
 	child_expect_exit(2);
 	EXPECT_ORDER(" [syscall, locked to thread]:\n", "\tblocks_in_read+0x",
 		     "\twaits_in_syscall+0x",
-		     "created by die_beside_syscall in goroutine 1\n");
+		     "created by die_beside_syscall in goroutine 1 at tests/kernel/test_panic.c:");
 }
 
 /* libc has no frame pointers, so it hides its caller. */
