@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * kernel/netpoll.h - what the scheduler needs of the network poller.
+ * kernel/netpoll.h - the network poller, as the scheduler sees it and as the
+ * calls in io.c do.
  */
 #ifndef KERNEL_NETPOLL_H
 #define KERNEL_NETPOLL_H
 
 #include "kernel/sched.h"
+
+/*
+ * For the scheduler.
+ */
 
 /* Make the poller ready for use by timers or descriptors; 0 or -errno. */
 int netpoll_init(void);
@@ -27,5 +32,76 @@ void netpoll_break(void);
 
 /* After the run. */
 void netpoll_fini(void);
+
+/*
+ * For calls on descriptors.  Context: goroutine.
+ */
+
+enum poll_dir {
+	POLL_READ,
+	POLL_WRITE,
+	NR_POLL_DIRS
+};
+
+/* A goroutine that waits, perhaps in several queues. */
+struct poll_waiter {
+	struct g *g;
+	_Atomic bool woken;	/* somebody makes it runnable */
+};
+
+/* Its place in one queue; the queue's lock protects all of it. */
+struct poll_node {
+	struct poll_node *next;
+	struct poll_node **pprev;	/* NULL: in no queue */
+	struct poll_waiter *waiter;
+};
+
+struct poll_queue {
+	_Atomic u32 edges;	/* counts the times ready; see netpoll.c */
+	_Atomic int err;	/* why nobody may wait, -errno; or 0 */
+	struct poll_node *first;
+	struct poll_node **last;
+};
+
+struct poll_desc;
+
+/*
+ * netpoll_get - the state of descriptor fd for a call on it, registered and
+ * in non-blocking mode, and in use until netpoll_put().
+ * 0, -EBADF, or -errno of what went wrong there.
+ */
+int netpoll_get(int fd, struct poll_desc **pdp);
+void netpoll_put(struct poll_desc *pd);
+
+/* fd was opened just now, non-blocking: what there was is out of date. */
+void netpoll_opened(int fd);
+
+/*
+ * netpoll_look - what to remember before a call that may return -EAGAIN.
+ * 0, or -ETIMEDOUT, -ECANCELED: do not call.
+ */
+int netpoll_look(struct poll_desc *pd, enum poll_dir dir, u32 *edges);
+
+/*
+ * netpoll_wait - wait until pd may be ready again.  edges: from before the
+ * call that found it was not.  0: try again; -EAGAIN: it cannot wait.
+ */
+int netpoll_wait(struct poll_desc *pd, enum poll_dir dir, u32 edges);
+
+/*
+ * netpoll_add - queue n for w unless pd has become ready since edges.
+ * netpoll_remove - take n off, if it is still there.
+ * netpoll_park - sleep until one of w's nodes is woken.  The caller has done
+ * acquirem() before the first netpoll_add(); released on the way.
+ */
+bool netpoll_add(struct poll_desc *pd, enum poll_dir dir, u32 edges,
+		 struct poll_node *n, struct poll_waiter *w);
+void netpoll_remove(struct poll_desc *pd, struct poll_node *n);
+
+/*
+ * netpoll_close - close fd: those who wait for it get -ECANCELED.  Returns
+ * as close(2), when the calls in progress have ended.
+ */
+int netpoll_close(int fd);
 
 #endif

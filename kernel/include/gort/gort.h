@@ -19,6 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <gort/io.h>
 #include <gort/time.h>
 
 #ifdef __cplusplus

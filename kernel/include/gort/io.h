@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * gort/io.h - calls on descriptors that block the goroutine, not the thread.
+ *
+ * They are the system calls of the same names.  Sockets, pipes, terminals,
+ * eventfds and whatever else epoll(7) takes wait in gort's poller.  For the
+ * others, regular files above all, the thread waits, and its P goes to
+ * another if that takes long.
+ *
+ * The first of these calls on a descriptor puts it into non-blocking mode
+ * (O_NONBLOCK), for good.  The mode belongs to the open file: a descriptor
+ * got by dup() or fork(), and a terminal shared with other programs, has it,
+ * too.
+ *
+ * Any number of goroutines may use a descriptor at a time, in both
+ * directions.  When it becomes ready all that wait for that are woken, and
+ * those that come too late wait again.
+ *
+ * All return what the system call does, or -errno and never set errno.
+ * Besides the system call's own errors:
+ *	-EPERM		not in goroutine context
+ *	-EBADF		fd is not open, or gort_close() is at work on it
+ *	-ECANCELED	gort_close() was called meanwhile
+ *	-EMFILE, -ENFILE, -ENOMEM, -ENOSPC
+ *			the poller could not start, or take the descriptor;
+ *			-EMFILE also for numbers from 16777216 up
+ * They never return -EINTR, nor -EAGAIN for a descriptor that the poller
+ * takes.
+ */
+#ifndef GORT_IO_H
+#define GORT_IO_H
+
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+#include <sys/types.h>
+#include <sys/uio.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * gort_read, gort_readv, gort_write, gort_writev - as read(2), readv(2),
+ * write(2), writev(2): what they transfer may be less than asked for.
+ * gort_write_all - write all n bytes.  After an error some of them may have
+ * been written.
+ *
+ * Writing where nobody can read raises SIGPIPE, as ever, unless it is
+ * ignored; gort_send() with MSG_NOSIGNAL does not.
+ */
+ssize_t gort_read(int fd, void *buf, size_t n);
+ssize_t gort_readv(int fd, const struct iovec *iov, int n);
+ssize_t gort_write(int fd, const void *buf, size_t n);
+ssize_t gort_writev(int fd, const struct iovec *iov, int n);
+ssize_t gort_write_all(int fd, const void *buf, size_t n);
+
+/*
+ * gort_recv, gort_send, gort_recvmsg, gort_sendmsg - as recv(2), send(2),
+ * recvmsg(2), sendmsg(2).  With MSG_DONTWAIT they do not block: -EAGAIN.
+ */
+ssize_t gort_recv(int fd, void *buf, size_t n, int flags);
+ssize_t gort_send(int fd, const void *buf, size_t n, int flags);
+ssize_t gort_recvmsg(int fd, struct msghdr *msg, int flags);
+ssize_t gort_sendmsg(int fd, const struct msghdr *msg, int flags);
+
+/*
+ * gort_accept - as accept4(2); addr and len may be NULL.  The new descriptor
+ * is in non-blocking mode whatever flags say.
+ */
+int gort_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
+
+/*
+ * gort_connect - as connect(2) of a socket in blocking mode.
+ *
+ * -EAGAIN: a Unix socket whose listener has no room at the moment; Linux
+ * tells nobody when it has.
+ */
+int gort_connect(int fd, const struct sockaddr *addr, socklen_t len);
+
+/*
+ * gort_close - close fd.  Goroutines that wait in another call on it get
+ * -ECANCELED; other calls in progress are waited for, so that none of them
+ * can hit the next file that gets the number.
+ *
+ * A descriptor that these calls have been used on is to be closed by this.
+ *
+ * Returns 0; -EBADF, also if another gort_close() is at work on it; or as
+ * close(2).
+ */
+int gort_close(int fd);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
