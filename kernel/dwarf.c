@@ -291,11 +291,11 @@ static void special_opcode(struct program *pg, u8 op)
 static bool extended_opcode(struct program *pg)
 {
 	u64 len = read_uleb(&pg->r);
-	const u8 *p = reader_take(&pg->r, len);
-	struct reader r = { .p = p, .end = p + len };
+	struct reader r = { .p = reader_take(&pg->r, len) };
 
-	if (!p || !len)
+	if (!r.p || !len)
 		return false;
+	r.end = r.p + len;
 	switch (read_u8(&r)) {
 	case LNE_END_SEQUENCE:
 		return true;
@@ -402,8 +402,7 @@ static bool seq_less(const void *a, const void *b)
 
 void dwarf_lines_init(struct dwarf_lines *dl)
 {
-	struct reader r = { .p = dl->line.p, .end = dl->line.p + dl->line.size };
-	struct reader body;
+	struct reader r, body;
 	struct unit u;
 	bool dwarf64;
 	u64 off;
@@ -420,6 +419,8 @@ void dwarf_lines_init(struct dwarf_lines *dl)
 		dl->seqs = NULL;
 		return;
 	}
+	r = (struct reader){ .p = dl->line.p,
+			     .end = dl->line.p + dl->line.size };
 	for (off = 0; unit_cut(&r, &body, &dwarf64);
 	     off = (u64)(r.p - dl->line.p))
 		if (unit_read(body, dwarf64, &u))

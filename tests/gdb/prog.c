@@ -2,6 +2,8 @@
 /*
  * tests/gdb/prog.c - what test_gdb.sh stops and looks at.
  */
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdio.h>
 
 #include <gort/gort.h>
@@ -103,11 +105,82 @@ static void entry(void *arg)
 	*(int *)arg = 1;
 }
 
-int main(void)
+/* --- with an argument: goroutines in all states --- */
+
+static struct gort_chan *chan;
+static atomic_bool spinning;
+
+/* Waits on its third segment. */
+static __noinline long wait_deep(long n)
+{
+	char frame[20000];
+	long m = n;
+
+	frame[n] = 1;
+	use_frame(frame);
+	if (n)
+		m += wait_deep(n - 1);
+	else
+		gort_chan_recv(chan, NULL);
+	sink++;
+	return m + frame[n];
+}
+
+static void waiter(void *arg)
+{
+	long marker = 4711 + sink * 0;
+
+	(void)arg;
+	sink += wait_deep(25);
+	sink += marker;
+}
+
+static void spinner(void *arg)
+{
+	(void)arg;
+	atomic_store(&spinning, true);
+	while (atomic_load(&spinning))
+		sink++;
+}
+
+static void never_ran(void *arg)
+{
+	(void)arg;
+	sink++;
+}
+
+static __noinline void all_there(void)
+{
+	sink += 2;
+}
+
+static __noinline void start_all(void)
+{
+	gort_go(spinner, NULL);
+	while (!atomic_load(&spinning))
+		gort_yield();
+	gort_go(waiter, NULL);
+	for (int i = 0; i < 100; i++)
+		gort_yield();
+	gort_go(never_ran, NULL);
+	sink++;
+}
+
+static void states(void *arg)
+{
+	*(int *)arg = 1;
+	chan = gort_chan_new(0, 0);
+	start_all();
+	all_there();
+	atomic_store(&spinning, false);
+}
+
+int main(int argc, char **argv)
 {
 	int done = 0;
-	int err = gort_run(entry, &done);
+	int err = gort_run(argc > 1 ? states : entry, &done);
 
+	(void)argv;
 	if (err)
 		fprintf(stderr, "gort_run: %d\n", err);
 	return !done;
