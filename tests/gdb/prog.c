@@ -105,9 +105,10 @@ static void entry(void *arg)
 	*(int *)arg = 1;
 }
 
-/* --- with an argument: goroutines in all states --- */
+/* --- with an argument: goroutines in all states; with two: a core file --- */
 
 static struct gort_chan *chan;
+static bool dump_core;
 static atomic_bool spinning;
 
 /* Waits on its third segment. */
@@ -172,15 +173,18 @@ static void states(void *arg)
 	chan = gort_chan_new(0, 0);
 	start_all();
 	all_there();
+	if (dump_core)
+		__builtin_trap();
 	atomic_store(&spinning, false);
 }
 
 int main(int argc, char **argv)
 {
-	int done = 0;
-	int err = gort_run(argc > 1 ? states : entry, &done);
+	int done = 0, err;
 
 	(void)argv;
+	dump_core = argc > 2;
+	err = gort_run(argc > 1 ? states : entry, &done);
 	if (err)
 		fprintf(stderr, "gort_run: %d\n", err);
 	return !done;
