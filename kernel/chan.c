@@ -173,8 +173,7 @@ __public int gort_chan_free(struct gort_chan *c)
 {
 	if (!c)
 		return -EINVAL;
-	if (c->run == sched_run_id() &&
-	    (waitq_head(&c->sendq) || waitq_head(&c->recvq)))
+	if (chan_has_waiters(c))
 		fatal("gort_chan_free of a channel that goroutines wait on");
 	free(c);
 	return 0;

@@ -172,6 +172,13 @@ static inline void chan_lock(struct gort_chan *c)
 	}
 }
 
+/* To be asked when nobody uses the channel any more. */
+static inline bool chan_has_waiters(const struct gort_chan *c)
+{
+	return c->run == sched_run_id() &&
+	       (waitq_head(&c->sendq) || waitq_head(&c->recvq));
+}
+
 /*
  * chan_send_now - send if nobody has to wait for that: 0, -EPIPE or -EAGAIN.
  * The lock is held on entry, and released unless the result is -EAGAIN.

@@ -300,6 +300,7 @@ int *gort_errno_location(void);
 }
 #endif
 
+#include <gort/cancel.h>
 #include <gort/select.h>
 
 #endif
