@@ -21,8 +21,15 @@
  * begin and end work under one root would meet there, and the thread could
  * not be preempted for as long as the tree is large.
  *
+ * The timer of a deadline has no reference: it must not keep what nobody else
+ * does.  Who drops the last one stops the timer, and thereby waits until its
+ * function has returned; that function finds no reference left and does
+ * nothing.  Nobody waits for a function that waits for it: such a function
+ * waits for those of nodes that it cancels, which are below its own, or
+ * frees, whose functions have nothing to do.
+ *
  * A node and its children outlive the run they were made in.  What a dropped
- * goroutine had stays allocated, and linked.
+ * goroutine had stays allocated, and linked.  Timers end with the run.
  */
 #include <gort/gort.h>
 
@@ -37,6 +44,8 @@ struct gort_cancel {
 	_Atomic u32 refs;		/* users, children, cancellers */
 	struct gort_chan *done;
 	struct gort_cancel *parent;	/* referenced */
+	_Atomic bool has_deadline;
+	struct timer deadline;
 
 	struct lock lock;		/* protects what follows */
 	struct gort_cancel *children;
@@ -97,8 +106,16 @@ static bool try_get(struct gort_cancel *c)
 	return false;
 }
 
+static void stop_deadline(struct gort_cancel *c)
+{
+	/* Acquire: pairs with gort_cancel_deadline(). */
+	if (atomic_load_explicit(&c->has_deadline, memory_order_acquire))
+		timer_stop(&c->deadline);
+}
+
 static void cancel_free(struct gort_cancel *c)
 {
+	stop_deadline(c);
 	if (c->parent) {
 		lock(&c->parent->lock);
 		if (c->linked)
@@ -143,6 +160,7 @@ static bool cancel_one(struct gort_cancel *c, int err)
 {
 	if (!set_err(c, err))
 		return false;
+	stop_deadline(c);
 	chan_close(c->done);
 	return true;
 }
@@ -172,6 +190,16 @@ static void cancel_tree(struct gort_cancel *top, int err)
 			return;
 		}
 	}
+}
+
+static void __systemstack deadline_passed(void *arg)
+{
+	struct gort_cancel *c = arg;
+
+	if (!try_get(c))
+		return;
+	cancel_tree(c, -ETIMEDOUT);
+	cancel_put(c);
 }
 
 /* The cause of the parent, if it is too late. */
@@ -204,6 +232,7 @@ __public struct gort_cancel *gort_cancel_new(struct gort_cancel *parent)
 	}
 	c->lock.rank = RANK_CANCEL;
 	c->refs = 1;
+	timer_init(&c->deadline, deadline_passed, c);
 	err = parent ? join_parent(parent, c) : 0;
 	if (err)
 		cancel_one(c, err);
@@ -241,4 +270,24 @@ __public int gort_cancel_err(const struct gort_cancel *c)
 __public struct gort_chan *gort_cancel_done(const struct gort_cancel *c)
 {
 	return c ? c->done : NULL;
+}
+
+__public int gort_cancel_deadline(struct gort_cancel *c, int64_t when_ns)
+{
+	if (!in_goroutine())
+		return -EPERM;
+	if (!c)
+		return -EINVAL;
+	if (atomic_exchange_explicit(&c->has_deadline, true,
+				     memory_order_acq_rel))
+		return -EALREADY;
+	if (when_ns <= nanotime()) {
+		cancel_tree(c, -ETIMEDOUT);
+		return 0;
+	}
+	timer_start_at(&c->deadline, when_ns);
+	/* Cancelled meanwhile, or before: it need not wait for its time. */
+	if (get_err(c))
+		timer_stop(&c->deadline);
+	return 0;
 }

@@ -37,6 +37,7 @@ static void check_outside(void *arg)
 	struct gort_cancel *c = arg;
 
 	CHECK_EQ(gort_cancel(c, 0), -EPERM);
+	CHECK_EQ(gort_cancel_deadline(c, 0), -EPERM);
 	CHECK_EQ(gort_cancel_err(c), 0);
 	CHECK_NE((uintptr_t)gort_cancel_done(c), 0);
 	CHECK_EQ((uintptr_t)gort_cancel_get(c), (uintptr_t)c);
@@ -48,6 +49,7 @@ static void check_arguments(void *arg)
 
 	(void)arg;
 	CHECK_EQ(gort_cancel(NULL, 0), -EINVAL);
+	CHECK_EQ(gort_cancel_deadline(NULL, 0), -EINVAL);
 	CHECK_EQ(gort_cancel(c, 1), -EINVAL);
 	CHECK_EQ(gort_cancel(c, ECANCELED), -EINVAL);
 	CHECK_EQ(gort_cancel(c, -4096), -EINVAL);
@@ -518,6 +520,143 @@ static void test_grove(void **state)
 	run(check_grove, &n);
 }
 
+/* --- deadlines --- */
+
+#define MSEC	INT64_C(1000000)
+
+static void check_deadline(void *arg)
+{
+	struct gort_cancel *c = new_child(NULL), *mid = new_child(c);
+	struct gort_cancel *leaf = new_child(mid);
+	int64_t when = gort_now_ns() + 20 * MSEC;
+
+	(void)arg;
+	/* The earliest of those above counts, and only downwards. */
+	CHECK_EQ(gort_cancel_deadline(leaf, when + 3600 * 1000 * MSEC), 0);
+	CHECK_EQ(gort_cancel_deadline(mid, when), 0);
+	CHECK_EQ(gort_cancel_deadline(c, INT64_MAX), 0);
+	CHECK_EQ(gort_cancel_deadline(mid, when), -EALREADY);
+	CHECK_EQ(gort_cancel_deadline(c, 0), -EALREADY);
+	CHECK_EQ(gort_chan_recv(gort_cancel_done(mid), NULL), -EPIPE);
+	CHECK_LE(when, gort_now_ns());
+	check_err(mid, -ETIMEDOUT);
+	CHECK_EQ(gort_chan_recv(gort_cancel_done(leaf), NULL), -EPIPE);
+	check_err(leaf, -ETIMEDOUT);
+	check_err(c, 0);
+	CHECK_EQ(gort_cancel(mid, 0), 0);
+	check_err(mid, -ETIMEDOUT);
+	CHECK_EQ(gort_cancel(c, 0), 0);
+	check_err(c, -ECANCELED);
+	gort_cancel_put(leaf);
+	gort_cancel_put(mid);
+	gort_cancel_put(c);
+}
+
+/* Passed: at once. */
+static void check_passed(void *arg)
+{
+	int64_t when[] = { INT64_MIN, 0, gort_now_ns() };
+
+	(void)arg;
+	for (size_t i = 0; i < sizeof(when) / sizeof(*when); i++) {
+		struct gort_cancel *c = new_child(NULL), *leaf = new_child(c);
+
+		CHECK_EQ(gort_cancel_deadline(c, when[i]), 0);
+		check_err(c, -ETIMEDOUT);
+		check_err(leaf, -ETIMEDOUT);
+		CHECK_EQ(gort_cancel_deadline(c, when[i]), -EALREADY);
+		/* No timer is left for what is cancelled. */
+		CHECK_EQ(gort_cancel_deadline(leaf, INT64_MAX), 0);
+		gort_cancel_put(leaf);
+		gort_cancel_put(c);
+	}
+}
+
+/* Cancelled or dropped before its time: nothing happens then. */
+static void check_before(void *arg)
+{
+	struct gort_cancel *c = new_child(NULL), *dropped = new_child(NULL);
+	struct gort_cancel *parent = new_child(NULL), *leaf;
+	int64_t when = gort_now_ns() + 30 * MSEC;
+
+	(void)arg;
+	CHECK_EQ(gort_cancel_deadline(c, when), 0);
+	CHECK_EQ(gort_cancel_deadline(dropped, when), 0);
+	CHECK_EQ(gort_cancel_deadline(parent, when), 0);
+	CHECK_EQ(gort_cancel(c, -EIO), 0);
+	gort_cancel_put(dropped);
+	/* Kept by its child, it passes the deadline on. */
+	leaf = new_child(parent);
+	gort_cancel_put(parent);
+	CHECK_EQ(gort_chan_recv(gort_cancel_done(leaf), NULL), -EPIPE);
+	check_err(leaf, -ETIMEDOUT);
+	CHECK_LE(when, gort_now_ns());
+	check_err(c, -EIO);
+	gort_cancel_put(leaf);
+	gort_cancel_put(c);
+}
+
+static void test_deadline(void **state)
+{
+	(void)state;
+	run(check_deadline, NULL);
+	run(check_passed, NULL);
+	run(check_before, NULL);
+}
+
+static void wait_in_select(void *arg)
+{
+	struct race *r = arg;
+	struct gort_select_case k[] = {
+		GORT_RECV_CASE(NULL, NULL),
+		GORT_RECV_CASE(gort_cancel_done(r->c), NULL),
+	};
+
+	CHECK_EQ(gort_select(k, 2, 0), 1);
+	CHECK_EQ(k[1].result, -EPIPE);
+	CHECK_NE(gort_cancel_err(r->c), 0);
+	gort_cancel_put(r->c);
+	gort_waitgroup_done(&r->wg);
+}
+
+/*
+ * Deadlines come while others cancel, drop and wait.  The last reference is
+ * dropped before, after, and by the timer's function.
+ */
+static void check_deadline_race(void *arg)
+{
+	int n = *(int *)arg;
+
+	for (int k = 0; k < n; k++) {
+		struct race r = { .c = new_child(NULL) };
+		struct canceller a = { &r, 0 };
+		struct gort_cancel *leaf = new_child(r.c), *kept;
+		int64_t when = gort_now_ns() + k % 50 * 1000;
+
+		CHECK_EQ(gort_cancel_deadline(leaf, when), 0);
+		kept = new_child(leaf);
+		CHECK_EQ(gort_cancel_deadline(kept, when + k % 7 * 1000), 0);
+		CHECK_EQ(gort_cancel_deadline(r.c, when), 0);
+		start_with_race(&r, wait_in_select);
+		gort_cancel_put(leaf);
+		if (k % 3 == 0)
+			start(&r, cancel_it, &a, sizeof(a));
+		for (int i = 0; i < k % 20; i++)
+			gort_yield();
+		gort_cancel_put(kept);
+		gort_cancel_put(r.c);
+		gort_waitgroup_wait(&r.wg);
+	}
+}
+
+static void test_deadline_race(void **state)
+{
+	int n = mode_times(10000);
+
+	(void)state;
+	run(check_deadline_race, &n);
+}
+
 /* --- misuse, and the next run --- */
 
 static void wait_done(void *arg)
@@ -556,6 +695,8 @@ static void first_run(void *arg)
 
 	c[0] = new_child(NULL);
 	c[1] = new_child(c[0]);
+	CHECK_EQ(gort_cancel_deadline(c[1], gort_now_ns() + 3600 * 1000 * MSEC),
+		 0);
 	CHECK_EQ(gort_go(wait_done, c[1]), 0);
 	for (int i = 0; i < 100; i++)
 		gort_yield();
@@ -592,6 +733,8 @@ int main(void)
 		cmocka_unit_test(test_null_done),
 		cmocka_unit_test(test_race),
 		cmocka_unit_test(test_grove),
+		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_deadline_race),
 		cmocka_unit_test(test_put_with_waiters),
 		cmocka_unit_test(test_next_run),
 	};

@@ -25,6 +25,8 @@
 #ifndef GORT_CANCEL_H
 #define GORT_CANCEL_H
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -70,6 +72,18 @@ void gort_cancel_put(struct gort_cancel *c);
  * Returns 0, -EINVAL (NULL, or no -errno), or -EPERM.
  */
 int gort_cancel(struct gort_cancel *c, int cause);
+
+/*
+ * gort_cancel_deadline - cancel c with -ETIMEDOUT at when_ns of
+ * gort_now_ns(), or a little later; if that has passed, at once.  Each has
+ * one deadline at most, and its parents' besides.  It does not keep c, and
+ * ends with the gort_run() it was set in.
+ *
+ * Context: goroutine.  Does not block.
+ * Returns 0, also if c is cancelled already; -EALREADY if it has had a
+ * deadline before, -EINVAL (NULL), or -EPERM.
+ */
+int gort_cancel_deadline(struct gort_cancel *c, int64_t when_ns);
 
 /* 0, or the cause if c is cancelled.  Context: any. */
 int gort_cancel_err(const struct gort_cancel *c);
