@@ -479,7 +479,7 @@ static struct g * __systemstack get_now_and_then(struct p *pp)
 					  memory_order_relaxed)) &&
 	    atomic_exchange_explicit(&sched.scan_wanted, false,
 				     memory_order_relaxed))
-		return g_new(pp, stack_scan, NULL, 0);
+		return g_new(pp, stack_scan, NULL, 0, true);
 	return globrunq_get(pp, 1);
 }
 
@@ -669,10 +669,10 @@ static u64 goid_new(struct p *pp)
 
 /*
  * A goroutine ready to run, on no queue.  Its stack begins with copy bytes
- * from arg, if any.
+ * from arg, if any.  background: one of the runtime's own, not counted.
  */
-struct g *g_new(struct p *pp, void (*fn)(void *), void *arg,
-		       size_t copy)
+struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy,
+		bool background)
 {
 	struct segment *seg = stack_alloc(pp, 0);
 	uintptr_t top;
@@ -699,9 +699,9 @@ struct g *g_new(struct p *pp, void (*fn)(void *), void *arg,
 	gp->created_pc = 0;
 	gp->wait_reason = WAIT_NONE;
 	san_g_create(gp);
-	gp->background = fn == stack_scan;
+	gp->background = background;
 	g_set_status(gp, g_status(gp), G_RUNNABLE);
-	if (likely(!gp->background))
+	if (likely(!background))
 		stat_inc(&pp->nspawned);
 	return gp;
 }
@@ -713,7 +713,7 @@ struct g *g_new(struct p *pp, void (*fn)(void *), void *arg,
 int sched_spawn(void (*fn)(void *), void *arg, size_t copy, uintptr_t pc)
 {
 	struct m *mp = acquirem();
-	struct g *gp = g_new(mp->p, fn, arg, copy);
+	struct g *gp = g_new(mp->p, fn, arg, copy, false);
 	int err = -ENOMEM;
 
 	if (likely(gp)) {
@@ -725,6 +725,18 @@ int sched_spawn(void (*fn)(void *), void *arg, size_t copy, uintptr_t pc)
 	}
 	releasem(mp);
 	return err;
+}
+
+/* The same for one of the runtime's own. */
+int sched_spawn_background(void (*fn)(void *), void *arg)
+{
+	struct m *mp = acquirem();
+	struct g *gp = g_new(mp->p, fn, arg, 0, true);
+
+	if (gp)
+		runq_put(mp->p, gp);
+	releasem(mp);
+	return gp ? 0 : -ENOMEM;
 }
 
 void __systemstack g_free(struct p *pp, struct g *gp)

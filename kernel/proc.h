@@ -56,7 +56,8 @@ static inline void m_drop_g(struct m *mp)
 
 /* proc.c */
 void schedule(void);
-struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy);
+struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy,
+		bool background);
 void g_free(struct p *pp, struct g *gp);
 void g_make_runnable(struct m *mp, struct g *gp);
 bool sched_has_work(struct p *pp);

@@ -340,6 +340,7 @@ int sched_run(void (*fn)(void *), void *arg);
 void sched_ready_list(struct gqueue *list);
 void sched_wake_poller(s64 when);
 int sched_spawn(void (*fn)(void *), void *arg, size_t copy, uintptr_t pc);
+int sched_spawn_background(void (*fn)(void *), void *arg);
 void sched_ready(struct g *gp);
 void sched_park(struct lock *l, enum wait_reason why);
 void sched_yield_g(void);

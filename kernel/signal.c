@@ -163,6 +163,11 @@ static void install(int sig, void (*fn)(int, siginfo_t *, void *), int flags,
 	sigaction(sig, &sa, old);
 }
 
+bool signal_is_ours(int sig)
+{
+	return sig == SIGSEGV || sig == SIGBUS || sig == SIGURG;
+}
+
 /* A handler the user put in place of ours is called by ours from now on. */
 void signal_reclaim_preempt(void)
 {

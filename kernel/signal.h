@@ -10,6 +10,9 @@ struct m;
 void signal_install(void);
 void signal_restore(void);
 
+/* Does the runtime itself need sig? */
+bool signal_is_ours(int sig);
+
 /* Our handler of SIGURG is in place, whatever the user did. */
 void signal_reclaim_preempt(void);
 

@@ -18,6 +18,7 @@
 
 #include <arch/cpu.h>
 #include "kernel/netpoll.h"
+#include "kernel/notify.h"
 #include "kernel/runq.h"
 #include "kernel/schedtrace.h"
 #include "kernel/signal.h"
@@ -68,7 +69,8 @@ static void first_goroutine(void *arg)
 
 int start_first(struct m *mp)
 {
-	struct g *gp = g_new(mp->p, first_goroutine, first.arg, 0);
+	struct g *gp = g_new(mp->p, first_goroutine, first.arg, 0,
+			     false);
 
 	if (!gp)
 		return first.err = -ENOMEM;
@@ -153,6 +155,7 @@ static void sched_fini(void)
 	}
 	stats_end_run();
 	netpoll_fini();
+	notify_end_run();
 	for (u32 i = 0; i < sched.nallps; i++)
 		timers_fini(sched.ps[i]);
 	free_ps();

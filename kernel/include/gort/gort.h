@@ -302,5 +302,6 @@ int *gort_errno_location(void);
 
 #include <gort/cancel.h>
 #include <gort/select.h>
+#include <gort/signal.h>
 
 #endif
