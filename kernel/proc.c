@@ -317,6 +317,9 @@ void sched_wake_poller(s64 when)
 {
 	s64 until;
 
+	/* Idle threads wait for timers in the poller. */
+	if (unlikely(!netpoll_ready()) && netpoll_init())
+		fatal("no file descriptors left to wait for timers with");
 	full_fence();
 	if (!atomic_load_explicit(&sched.polling, memory_order_relaxed)) {
 		wakep();

@@ -19,9 +19,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <gort/io.h>
-#include <gort/time.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -301,7 +298,9 @@ int *gort_errno_location(void);
 #endif
 
 #include <gort/cancel.h>
+#include <gort/io.h>
 #include <gort/select.h>
 #include <gort/signal.h>
+#include <gort/time.h>
 
 #endif
