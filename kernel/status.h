@@ -67,7 +67,9 @@ static inline bool gate_enter(struct m *mp)
 	atomic_store_explicit(&mp->changing, true, memory_order_relaxed);
 	/* Made a full fence by membarrier() in status_gate_open(). */
 	barrier();
-	if (likely(!atomic_load_explicit(&status_gate, memory_order_relaxed)))
+	/* Acquire: what was done while it was open is seen; pairs with
+	 * status_gate_close(). */
+	if (likely(!atomic_load_explicit(&status_gate, memory_order_acquire)))
 		return true;
 	atomic_store_explicit(&mp->changing, false, memory_order_release);
 	return false;
