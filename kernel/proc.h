@@ -48,6 +48,26 @@ static inline struct p *p_release(struct m *mp)
 	return pp;
 }
 
+/*
+ * The status of a P that mp leaves behind.  Not P_SYSCALL alone: when mp
+ * comes back the P may have been taken away and left behind by another M
+ * since, and by plain stores both would take it up.
+ */
+static inline u32 p_syscall(const struct m *mp)
+{
+	return P_SYSCALL | mp->id << P_STATUS_BITS;
+}
+
+/* enum p_status; *full, if wanted: for a compare-and-swap. */
+static inline u32 p_status(struct p *pp, u32 *full)
+{
+	u32 status = atomic_load_explicit(&pp->status, memory_order_relaxed);
+
+	if (full)
+		*full = status;
+	return status & ((1u << P_STATUS_BITS) - 1);
+}
+
 /* curg has left this M, or is about to. */
 static inline void m_drop_g(struct m *mp)
 {

@@ -168,8 +168,9 @@ struct m {
 /*
  * P_RUNNING	the M pp->m runs it
  * P_IDLE	on sched.idle_ps
- * P_SYSCALL	left behind by an M in a system call.  That M takes it back,
- *		or anybody who has opened the status gate takes it away
+ * P_SYSCALL	left behind by an M in a system call, whose id is in the upper
+ *		bits: p_syscall().  That M takes it back, or anybody who has
+ *		opened the status gate takes it away
  * P_STOPPED	whoever stops the world
  * P_DEAD	beyond GORTMAXPROCS
  */
@@ -179,6 +180,8 @@ enum p_status {
 	P_SYSCALL,
 	P_STOPPED,
 	P_DEAD,
+	NR_P_STATUS,
+	P_STATUS_BITS = 8,
 };
 
 struct p {

@@ -68,7 +68,7 @@ static void print_details(void)
 
 		mp = atomic_load_explicit(&pp->m, memory_order_relaxed);
 		print("  P%u: status=%s schedtick=%u syscalltick=%u runq=%U",
-		      i, p_status_names[relaxed32(&pp->status)],
+		      i, p_status_names[p_status(pp, NULL)],
 		      relaxed32(&pp->tick), relaxed32(&pp->syscall_tick),
 		      runq_len(pp));
 		if (mp)

@@ -130,16 +130,16 @@ static void __systemstack take_syscall_ps(void)
 
 	for (u32 i = 0; i < nprocs(); i++) {
 		struct p *pp = sched.ps[i];
-		u32 status = P_SYSCALL;
+		u32 status;
 
-		if (atomic_load_explicit(&pp->status, memory_order_relaxed) !=
-		    P_SYSCALL)
+		if (p_status(pp, NULL) != P_SYSCALL)
 			continue;
 		if (!open)
 			status_gate_open();
 		open = true;
-		/* Acquire: pairs with the release in syscall_enter(). */
-		if (!atomic_compare_exchange_strong_explicit(&pp->status,
+		/* Acquire: pairs with the release in syscall_begin(). */
+		if (p_status(pp, &status) != P_SYSCALL ||
+		    !atomic_compare_exchange_strong_explicit(&pp->status,
 				&status, P_STOPPED, memory_order_acquire,
 				memory_order_relaxed))
 			continue;

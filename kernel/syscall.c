@@ -35,17 +35,18 @@ static void syscall_begin(struct g *gp, uintptr_t pc, uintptr_t fp)
 					memory_order_relaxed) + 1,
 			      memory_order_relaxed);
 	/* Release: the P is seen as we leave it by who takes it. */
-	atomic_store_explicit(&pp->status, P_SYSCALL, memory_order_release);
+	atomic_store_explicit(&pp->status, p_syscall(mp),
+			      memory_order_release);
 }
 
 /* The P as it was left, if nobody took it. */
 static bool take_back(struct m *mp, struct g *gp, struct p *pp)
 {
-	u32 status = P_SYSCALL;
+	u32 status = p_syscall(mp);
 
 	if (likely(gate_enter(mp))) {
 		bool ours = atomic_load_explicit(&pp->status,
-				memory_order_relaxed) == P_SYSCALL;
+				memory_order_relaxed) == status;
 
 		if (likely(ours)) {
 			atomic_store_explicit(&pp->status, P_RUNNING,

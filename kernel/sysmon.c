@@ -92,10 +92,11 @@ static bool worth_taking(struct p *pp, struct watch *w, s64 now)
 /* The gate is open. */
 static bool take_p(struct p *pp)
 {
-	u32 status = P_SYSCALL;
+	u32 status;
 
 	/* Acquire: pairs with the release in syscall_begin(). */
-	if (!atomic_compare_exchange_strong_explicit(&pp->status, &status,
+	if (p_status(pp, &status) != P_SYSCALL ||
+	    !atomic_compare_exchange_strong_explicit(&pp->status, &status,
 			P_RUNNING, memory_order_acquire, memory_order_relaxed))
 		return false;
 	atomic_store_explicit(&pp->m, NULL, memory_order_relaxed);
@@ -200,8 +201,7 @@ static bool retake(s64 now, s64 before, s64 *sleep)
 		struct p *pp = sched.ps[i];
 		s64 left;
 
-		switch (atomic_load_explicit(&pp->status,
-					     memory_order_relaxed)) {
+		switch (p_status(pp, NULL)) {
 		case P_SYSCALL:
 			taken |= watch_syscall(pp, w, now);
 			break;
