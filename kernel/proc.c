@@ -74,6 +74,12 @@ static void runq_size_add(s32 n)
 			      memory_order_relaxed);
 }
 
+void __systemstack globrunq_put_locked(struct g *gp)
+{
+	gqueue_push(&sched.runq, gp);
+	runq_size_add(1);
+}
+
 /* sysstack: takes sched.lock. */
 void __systemstack globrunq_put(struct g *const *batch, u32 n)
 {

@@ -26,6 +26,7 @@ struct g *runq_steal(struct p *pp, struct p *victim, bool take_next);
 /* proc.c: append to the global queue.  On g0. */
 void globrunq_put(struct g *const *batch, u32 n);
 void globrunq_put_one(struct g *gp);
+void globrunq_put_locked(struct g *gp);
 
 static inline bool runq_empty(struct p *pp)
 {

@@ -74,21 +74,19 @@ static __g0_noreturn void syscall_end_m(struct g *gp)
 	struct m *mp = gp->m;
 	struct p *pp;
 
-	lock(&sched.lock);
-	pp = p_get_idle_locked();
-	unlock(&sched.lock);
-	if (pp) {
-		p_acquire(mp, pp);
-		casgstatus(mp, gp, G_SYSCALL, G_RUNNING);
-		mp->locks--;
-		san_switch(gp);
-		arch_gogo(gp);
-		return;
-	}
 	m_drop_g(mp);
 	mp->locks--;
 	casgstatus(mp, gp, G_SYSCALL, G_RUNNABLE);
-	globrunq_put_one(gp);
+	/* At once: whoever idles its P looks at the queue before. */
+	lock(&sched.lock);
+	pp = p_get_idle_locked();
+	if (!pp)
+		globrunq_put_locked(gp);
+	unlock(&sched.lock);
+	if (pp) {
+		p_acquire(mp, pp);
+		runq_put_next(pp, gp);
+	}
 	schedule();
 }
 
