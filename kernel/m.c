@@ -50,12 +50,14 @@ struct p * __systemstack p_get_idle_locked(void)
 
 	if (!pp)
 		return NULL;
-	sysmon_wake();
 	sched.idle_ps = pp->idle_link;
 	atomic_store_explicit(&sched.nidle_ps,
 			      atomic_load_explicit(&sched.nidle_ps,
 					memory_order_relaxed) - 1,
 			      memory_order_relaxed);
+	/* Pairs with the fence in sysmon's sleep_idle(). */
+	full_fence();
+	sysmon_wake();
 	return pp;
 }
 

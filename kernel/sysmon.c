@@ -65,6 +65,7 @@ static bool all_idle(void)
 	       nprocs();
 }
 
+/* sysmon_wake - a P is no longer idle, and a fence was executed since. */
 void sysmon_wake(void)
 {
 	if (unlikely(atomic_load_explicit(&sysmon.asleep,
@@ -234,7 +235,7 @@ static void sleep_idle(void)
 {
 	note_clear(&sysmon.note);
 	atomic_store_explicit(&sysmon.asleep, true, memory_order_relaxed);
-	/* Pairs with the lock of p_get_idle_locked(), then sysmon_wake(). */
+	/* Pairs with the fence in p_get_idle_locked(). */
 	full_fence();
 	if (!all_idle() || atomic_load_explicit(&sysmon.stop,
 						memory_order_relaxed))
