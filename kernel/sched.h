@@ -159,8 +159,10 @@ struct m {
 	struct m *idle_link;
 	bool gone;		/* left the scheduler for good */
 	bool locked_asleep;	/* counted in nlocked_ms */
-	struct m *stw_link;	/* stopped with the world, its P is stw_p */
-	struct p *stw_p;
+	struct m *stw_link;	/* stopped with the world */
+	struct p *stw_p;	/* its P, which it gets back; or NULL */
+	struct note stw_note;	/* it goes on.  Not ->park: for a goroutine
+				 * locked to it a P may come there any time */
 };
 
 #define RUNQ_SIZE	256u

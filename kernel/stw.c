@@ -115,12 +115,10 @@ void __systemstack stw_stop_m(struct m *mp)
 	stw.ms = mp;
 	stw_take_p_locked(pp);
 	unlock(&sched.lock);
-	note_sleep(&mp->park);
-	note_clear(&mp->park);
-	if (mp->nextp) {
-		p_acquire(mp, mp->nextp);
-		mp->nextp = NULL;
-	}
+	note_sleep(&mp->stw_note);
+	note_clear(&mp->stw_note);
+	if (mp->stw_p)
+		p_acquire(mp, mp->stw_p);
 }
 
 /* Ps whose M is in a system call; it finds out when it comes back. */
@@ -213,12 +211,11 @@ static struct p * __systemstack restart_ms_locked(void)
 	for (mp = stw.ms; mp; mp = mp->stw_link) {
 		struct p *pp = mp->stw_p;
 
-		if (atomic_load_explicit(&pp->status, memory_order_relaxed) ==
-		    P_STOPPED) {
-			mp->nextp = pp;
+		if (p_status(pp, NULL) == P_STOPPED)
 			atomic_store_explicit(&pp->status, P_RUNNING,
 					      memory_order_relaxed);
-		}
+		else
+			mp->stw_p = NULL;	/* retired, or the caller's */
 	}
 	for (u32 i = 0; i < nprocs(); i++) {
 		struct p *pp = sched.ps[i];
@@ -247,7 +244,7 @@ static void __systemstack start_world(void *arg)
 	unlock(&sched.lock);
 	for (; ms; ms = next) {
 		next = ms->stw_link;	/* it may stop again at once */
-		note_wakeup(&ms->park);
+		note_wakeup(&ms->stw_note);
 	}
 	while (list) {
 		struct p *pp = list;
