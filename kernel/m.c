@@ -13,6 +13,7 @@
 #include "kernel/proc.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -193,6 +194,12 @@ __g0_noreturn void m_leave(struct m *mp)
 	unlock(&sched.lock);
 	san_switch(&mp->thread_g);
 	arch_gogo(&mp->thread_g);
+}
+
+/* The same by way of mcall(): gp, which is dropped, was asked to. */
+__g0_noreturn void m_leave_g(struct g *gp)
+{
+	m_leave(gp->m);
 }
 
 int thread_create(struct m *mp, void *(*fn)(void *))
@@ -467,11 +474,23 @@ u32 __systemstack m_poke_others(struct m *self)
 	return left;
 }
 
-void __systemstack m_stop_all_idle(void)
+/*
+ * m_stop_all - the run ends.  Who stops the world at this moment comes first,
+ * and no one does after this.
+ */
+void __systemstack m_stop_all(struct m *self)
 {
 	struct m *mp;
 
 	lock(&sched.lock);
+	while (interrupts() & INT_STW) {
+		unlock(&sched.lock);
+		if (self->p)
+			stw_stop_m(self);
+		else
+			sched_yield();	/* it was taken away meanwhile */
+		lock(&sched.lock);
+	}
 	atomic_fetch_or_explicit(&sched.interrupt, INT_STOPPING,
 				 memory_order_release);
 	while ((mp = m_get_idle_locked()))

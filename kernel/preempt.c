@@ -132,11 +132,6 @@ static bool nothing_else(struct g *gp)
 	return true;
 }
 
-static __g0_noreturn void leave_run(struct g *gp)
-{
-	m_leave(gp->m);
-}
-
 /*
  * sched_check_preempt - from newstack(): does somebody want gp to stop?
  * Then another goroutine runs first, and gp goes on later.
@@ -159,7 +154,7 @@ void __systemstack __no_tsan sched_check_preempt(struct g *gp)
 	gp->saved_errno = *mp->errno_addr;
 	san_switch(mp->g0);
 	if (stopping())
-		leave_run(gp);
+		m_leave_g(gp);
 	stop_preempted(gp);
 }
 
@@ -173,7 +168,7 @@ static __g0_noreturn void async_preempt_m(struct g *gp)
 		return;
 	}
 	if (stopping())
-		leave_run(gp);
+		m_leave_g(gp);
 	gp->pinned = !gp->lockedm;
 	m_lock_g(mp, gp);
 	stop_preempted(gp);

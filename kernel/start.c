@@ -44,7 +44,7 @@ static __g0_noreturn void run_done_m(struct g *gp)
 	if (gp->lockedm)
 		m_unlock_g(mp, gp);
 	g_free(mp->p, gp);
-	m_stop_all_idle();
+	m_stop_all(mp);
 	sysmon_stop();
 	while (m_poke_others(mp))
 		nanosleep(&pause, NULL);

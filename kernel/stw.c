@@ -166,14 +166,25 @@ static void __systemstack ask_all(struct m *self)
 	unlock(&sched.lock);
 }
 
+struct stop {
+	struct m *m;
+	bool too_late;		/* the run ends */
+};
+
 static void __systemstack stop_world(void *arg)
 {
-	struct m *mp = arg;
+	struct stop *stop = arg;
+	struct m *mp = stop->m;
 	struct p *pp;
 	u32 left;
 
 	note_clear(&stw.stopped);
 	lock(&sched.lock);
+	if (stopping()) {
+		unlock(&sched.lock);
+		stop->too_late = true;
+		return;
+	}
 	stw.left = nprocs();
 	atomic_fetch_or_explicit(&sched.interrupt, INT_STW,
 				 memory_order_release);
@@ -192,13 +203,15 @@ static void __systemstack stop_world(void *arg)
 
 void stw_begin(enum stw_reason why)
 {
-	struct m *mp;
+	struct stop stop = { 0 };
 
 	world_lock();
-	mp = acquirem();
+	stop.m = acquirem();
 	stw.why = why;
 	stw.requested_ns = nanotime();
-	systemstack(stop_world, mp);
+	systemstack(stop_world, &stop);
+	if (stop.too_late)
+		mcall(m_leave_g);
 	stw.stopped_ns = nanotime();
 }
 

@@ -108,6 +108,9 @@ bool __systemstack suspend_g(struct g *gp, struct suspended *s)
 				asked = nanotime();
 			}
 		}
+		/* Who left with the run keeps its status for ever. */
+		if (stopping())
+			return false;
 		pause_a_bit();
 	}
 }

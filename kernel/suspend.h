@@ -25,7 +25,7 @@ void suspend_end(struct g *self);
 
 /*
  * suspend_g - own the stack of gp, which is stopped if it runs.  False: it
- * is dead.  resume_g - give it back.
+ * is dead, or the run ends.  resume_g - give it back.
  * sysstack: between suspend_begin() and suspend_end().
  */
 bool suspend_g(struct g *gp, struct suspended *s);
