@@ -55,6 +55,7 @@ static const char *const wait_reasons[NR_WAIT_REASONS] = {
 	[WAIT_WORLD] = "stop the world",
 	[WAIT_PREEMPTED] = "preempted",
 	[WAIT_STACK_SCAN] = "stack scan",
+	[WAIT_STOPPING_WORLD] = "stopping the world",
 };
 
 const char *wait_reason_name(u32 why)

@@ -19,6 +19,7 @@
 #include "kernel/preempt.h"
 #include "kernel/proc.h"
 #include "kernel/runq.h"
+#include "kernel/suspend.h"
 #include "kernel/time.h"
 
 #define ASK_AGAIN_NS	50000
@@ -195,10 +196,13 @@ static void __systemstack stop_world(void *arg)
 	unlock(&sched.lock);
 	if (!left)
 		return;
+	/* One of the others may be suspending this goroutine. */
+	suspend_begin(getg(), WAIT_STOPPING_WORLD);
 	do {
 		take_syscall_ps();
 		ask_all(mp);
 	} while (!note_sleep_for(&stw.stopped, ASK_AGAIN_NS));
+	suspend_end(getg());
 }
 
 void stw_begin(enum stw_reason why)

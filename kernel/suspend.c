@@ -22,9 +22,10 @@
 #define SPINS		50
 
 /* The reason first: a status of G_WAITING is only true with it. */
-void __systemstack suspend_begin(struct g *self)
+void __systemstack suspend_begin(struct g *self, enum wait_reason why)
 {
-	self->wait_reason = WAIT_STACK_SCAN;
+	dbg_assert(wait_is_for_gc(why), "its stack is in use");
+	self->wait_reason = why;
 	g_set_status(self, G_RUNNING, G_WAITING);
 }
 

@@ -14,19 +14,20 @@ struct suspended {
 };
 
 /*
- * suspend_begin - from now on the caller may suspend others; its own status
- * is G_WAITING, so that others may suspend it meanwhile, and two goroutines
- * that suspend each other do not wait for ever.  suspend_end - no more.
- * The status gate is open.
+ * suspend_begin - from now on the caller may suspend others, or wait in
+ * another way for goroutines that may be suspending it: its own status is
+ * G_WAITING, so that two goroutines that suspend each other do not wait for
+ * ever.  why: one of those from WAIT_STACK_SCAN on.  suspend_end - no more.
  * sysstack: the caller's stack must not be in use while others own it.
  */
-void suspend_begin(struct g *self);
+void suspend_begin(struct g *self, enum wait_reason why);
 void suspend_end(struct g *self);
 
 /*
  * suspend_g - own the stack of gp, which is stopped if it runs.  False: it
  * is dead, or the run ends.  resume_g - give it back.
- * sysstack: between suspend_begin() and suspend_end().
+ * sysstack: between suspend_begin() and suspend_end().  The status gate is
+ * open.
  */
 bool suspend_g(struct g *gp, struct suspended *s);
 void resume_g(struct suspended *s);

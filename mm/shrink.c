@@ -72,7 +72,7 @@ static void __systemstack shrink_one(void *arg)
 	struct g *self = getg();
 	struct suspended s;
 
-	suspend_begin(self);
+	suspend_begin(self, WAIT_STACK_SCAN);
 	if (suspend_g(one->gp, &s)) {
 		if (suspended_off_stack(&s))
 			one->bytes += stack_shrink_g(one->gp);
