@@ -703,6 +703,7 @@ struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy,
 	gp->lockedm = NULL;
 	gp->nlocked = 0;
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
+	atomic_store_explicit(&gp->preempt_stop, false, memory_order_relaxed);
 	gp->id = goid_new(pp);
 	gp->fn = fn;
 	gp->parent = 0;

@@ -64,6 +64,15 @@ static void __systemstack ask(struct g *gp, bool again)
 	unlock(&sched.lock);
 }
 
+/*
+ * No longer wanted.  Where another one wants it, too, that one asks again;
+ * and a new goroutine in the slot of one that ended is not stopped for ever.
+ */
+static void ask_no_more(struct g *gp)
+{
+	atomic_store_explicit(&gp->preempt_stop, false, memory_order_relaxed);
+}
+
 static bool take_preempted(struct g *gp)
 {
 	u32 old = G_PREEMPTED;
@@ -91,14 +100,15 @@ bool __systemstack suspend_g(struct g *gp, struct suspended *s)
 		switch (s->status) {
 		case G_IDLE:
 		case G_DEAD:
+			if (asked)
+				ask_no_more(gp);
 			return false;
 		case G_RUNNABLE:
 		case G_WAITING:
 		case G_SYSCALL:
 			if (!castogscanstatus(gp, s->status))
 				continue;
-			atomic_store_explicit(&gp->preempt_stop, false,
-					      memory_order_relaxed);
+			ask_no_more(gp);
 			return true;
 		case G_PREEMPTED:
 			s->stopped |= take_preempted(gp);
