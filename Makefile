@@ -355,6 +355,7 @@ $(foreach p,$(filter-out stacksplit,$(notdir $(host-tools))), \
 quiet_gen	= GEN     $(short)
 quiet_offsets	= $(quiet_gen)
 quiet_lockrank	= $(quiet_gen)
+quiet_lockorder	= $(quiet_gen)
 quiet_pc	= $(quiet_gen)
 quiet_specs	= $(quiet_gen)
 quiet_offsets_s	= CC      $(short)
@@ -367,6 +368,7 @@ cmd_offsets	= echo '/* Generated from arch/$(ARCH)/asm-offsets.c. */'; \
 		  sed -n -f arch/asm-offsets.sed $<; \
 		  echo; echo '$(pound)endif'
 cmd_lockrank	= awk -f kernel/lockrank.awk kernel/lockrank.tbl
+cmd_lockorder	= awk -v picture=1 -f kernel/lockrank.awk kernel/lockrank.tbl
 cmd_pc		= sed -e 's|@VERSION@|$(VERSION)|' \
 		  -e 's|@CFLAGS@|$(strip $(call gort-cflags,$${libdir}/gort,$${libdir}/gort))|' \
 		  -e 's|@LIBS@|$(gort-ldflags)|' $<
@@ -381,6 +383,13 @@ $(O)/generated/asm-offsets.h: $(O)/generated/asm-offsets.s arch/asm-offsets.sed 
 
 $(O)/generated/lockrank.h: kernel/lockrank.tbl kernel/lockrank.awk FORCE
 	$(call filechk,lockrank)
+
+# In which order locks are taken, for Graphviz.
+$(O)/generated/lockorder.dot: kernel/lockrank.tbl kernel/lockrank.awk FORCE
+	$(call filechk,lockorder)
+
+lockorder: $(O)/generated/lockorder.dot
+	@cat $<
 
 $(O)/gort.pc: kernel/gort.pc.in FORCE
 	$(call filechk,pc)
@@ -551,6 +560,7 @@ help:
 	@echo '  uninstall       remove them'
 	@echo '  clean           remove O'
 	@echo '  distclean       remove all builds, tags and compile_commands.json'
+	@echo '  lockorder       picture of the order of the locks: ... | dot -Tsvg > x.svg'
 	@echo '  tags            index for editors, by ctags or etags'
 	@echo '  compile_commands.json   how each file is compiled, for editors'
 	@echo '  format-check    compare the sources with .clang-format'
@@ -584,7 +594,7 @@ help:
 	@printf '  %-24s %s\n' 'DESTDIR=$(DESTDIR)' 'put before PREFIX when copying (default none)'
 	@printf '  %-24s %s\n' 'V=$(V)' '1: show commands, 2: and why they run (default 0)'
 
-PHONY += $(goal-objs) check check-run check-corpus check-arm64 test demo bench bench-compare \
+PHONY += lockorder $(goal-objs) check check-run check-corpus check-arm64 test demo bench bench-compare \
 	 install uninstall clean distclean tags compile_commands.json format-check help
 .PHONY: $(PHONY)
 

@@ -119,6 +119,7 @@ __cold void lock_wake(struct lock *l)
 #ifdef GORT_DEBUG
 
 static const char *const rank_names[] = { LOCK_RANK_NAMES };
+static const u32 ranks_inside[] = { LOCK_RANKS_INSIDE };
 
 static __cold void rank_error(const char *what, const struct lock *l,
 			      const struct lock *held)
@@ -143,6 +144,8 @@ void lockrank_acquire(struct lock *l)
 	top = mp->nheld ? mp->held[mp->nheld - 1] : NULL;
 	if (top && top->rank >= l->rank)
 		rank_error("taken out of order", l, top);
+	if (top && !(ranks_inside[l->rank] & (1u << top->rank)))
+		rank_error("not said to be taken", l, top);
 	if (mp->nheld == ARRAY_SIZE(mp->held))
 		throw("too many locks held");
 	mp->held[mp->nheld++] = l;

@@ -248,7 +248,8 @@ static struct lock chan_lock = LOCK_INIT(RANK_CHAN);
 static struct lock other_chan_lock = LOCK_INIT(RANK_CHAN);
 static struct lock class_lock = LOCK_INIT(RANK_STACK_CLASS);
 static struct lock map_lock = LOCK_INIT(RANK_STACK_MAP);
-static struct lock panic_lock = LOCK_INIT(RANK_PANIC);
+static struct lock notify_lock = LOCK_INIT(RANK_NOTIFY);
+static struct lock sched_lock = LOCK_INIT(RANK_SCHED);
 
 static void in_order(void *arg)
 {
@@ -256,8 +257,6 @@ static void in_order(void *arg)
 	lock(&chan_lock);
 	lock(&class_lock);
 	lock(&map_lock);
-	lock(&panic_lock);
-	unlock(&panic_lock);
 	unlock(&map_lock);
 	lock(&map_lock);
 	unlock(&map_lock);
@@ -272,12 +271,12 @@ static void in_order_on_both(void *arg)
 	u32 locks = getm()->locks;
 
 	systemstack(in_order, arg);
-	lock(&chan_lock);
+	lock(&notify_lock);
 	CHECK_EQ(getm()->locks, locks + 1);
-	lock(&panic_lock);
+	lock(&chan_lock);
 	CHECK_EQ(getm()->locks, locks + 2);
-	unlock(&panic_lock);
 	unlock(&chan_lock);
+	unlock(&notify_lock);
 	CHECK_EQ(getm()->locks, locks);
 }
 
@@ -309,8 +308,21 @@ static void falling(void *arg)
 static void falling_on_goroutine(void *arg)
 {
 	(void)arg;
-	lock(&panic_lock);
 	lock(&chan_lock);
+	lock(&notify_lock);
+}
+
+/* Further down, but nobody said that the one is taken inside the other. */
+static void undeclared_g0(void *arg)
+{
+	(void)arg;
+	lock(&sched_lock);
+	lock(&map_lock);
+}
+
+static void undeclared(void *arg)
+{
+	systemstack(undeclared_g0, arg);
 }
 
 static void equal(void *arg)
@@ -323,9 +335,9 @@ static void equal(void *arg)
 static void release_order(void *arg)
 {
 	(void)arg;
+	lock(&notify_lock);
 	lock(&chan_lock);
-	lock(&panic_lock);
-	unlock(&chan_lock);
+	unlock(&notify_lock);
 }
 
 static void release_free(void *arg)
@@ -350,9 +362,11 @@ static void test_rank_violations(void **state)
 		{ falling,
 		  "gort: taken out of order: STACK_CLASS while holding STACK_MAP\n" },
 		{ falling_on_goroutine,
-		  "gort: taken out of order: CHAN while holding PANIC\n" },
+		  "gort: taken out of order: NOTIFY while holding CHAN\n" },
 		{ equal, "gort: taken out of order: CHAN while holding CHAN\n" },
-		{ release_order, "gort: released out of order: CHAN\n" },
+		{ undeclared,
+		  "gort: not said to be taken: STACK_MAP while holding SCHED\n" },
+		{ release_order, "gort: released out of order: NOTIFY\n" },
 		{ release_free, "gort: released out of order: CHAN\n" },
 	};
 
