@@ -309,30 +309,6 @@ static void __systemstack stack_refill(void *arg)
 }
 
 /*
- * stack_alloc - a free segment of a class, not linked anywhere, its guard
- * set for the watermark it has.  Context: goroutine with its M locked, or
- * g0; pp is the caller's P.  NULL when there is no memory.
- */
-struct segment *stack_alloc(struct p *pp, unsigned int class)
-{
-	struct segment *seg = cache_pop(&pp->stacks, class);
-
-	if (unlikely(!seg)) {
-		struct refill r = { &pp->stacks, class };
-
-		systemstack(stack_refill, &r);
-		seg = cache_pop(&pp->stacks, class);
-		if (!seg)
-			return NULL;
-	}
-	seg->prev = NULL;
-	seg->next = NULL;
-	seg->depth = 0;
-	segment_update_guard(seg);
-	return seg;
-}
-
-/*
  * Move up to n segments of a class from a cache to the free list.  What
  * would keep more than WARM_MAX bytes there gives its pages back first, and
  * without the lock.
@@ -364,6 +340,52 @@ static void __systemstack cache_spill(struct stack_cache *sc,
 		c->free[c->nfree++] = idx;
 		unlock(&c->lock);
 	}
+}
+
+static struct segment *alloc_cached(struct stack_cache *sc,
+				    unsigned int class)
+{
+	struct segment *seg = cache_pop(sc, class);
+
+	if (unlikely(!seg)) {
+		struct refill r = { sc, class };
+
+		systemstack(stack_refill, &r);
+		seg = cache_pop(sc, class);
+	}
+	return seg;
+}
+
+/*
+ * Growth in a system call, where there is no P: by way of a cache that lives
+ * for a moment.  On g0.
+ */
+static __cold struct segment * __systemstack alloc_uncached(unsigned int class)
+{
+	struct stack_cache sc = { 0 };
+	struct segment *seg = alloc_cached(&sc, class);
+
+	cache_spill(&sc, class, UINT32_MAX);
+	return seg;
+}
+
+/*
+ * stack_alloc - a free segment of a class, not linked anywhere, its guard
+ * set for the watermark it has.  Context: goroutine with its M locked, or
+ * g0; pp is the caller's P, or NULL on g0.  NULL when there is no memory.
+ */
+struct segment *stack_alloc(struct p *pp, unsigned int class)
+{
+	struct segment *seg = likely(pp) ? alloc_cached(&pp->stacks, class) :
+					   alloc_uncached(class);
+
+	if (!seg)
+		return NULL;
+	seg->prev = NULL;
+	seg->next = NULL;
+	seg->depth = 0;
+	segment_update_guard(seg);
+	return seg;
 }
 
 static void __systemstack stack_spill(void *arg)
@@ -407,7 +429,7 @@ static void segment_poison(struct segment *seg)
 
 /*
  * stack_free - give back a segment that nothing runs on.  Context: g0, or a
- * goroutine with its M locked; pp is the caller's P.
+ * goroutine with its M locked; pp is the caller's P, or NULL on g0.
  */
 void stack_free(struct p *pp, struct segment *seg)
 {
@@ -419,6 +441,13 @@ void stack_free(struct p *pp, struct segment *seg)
 		segment_shrink(seg, TRIM_TO);
 	if (debug.stackpoison)
 		segment_poison(seg);
+	if (unlikely(!pp)) {
+		struct stack_cache sc = { 0 };
+
+		cache_push(&sc, seg);
+		cache_spill(&sc, class, 1);
+		return;
+	}
 	cache_push(&pp->stacks, seg);
 	if (unlikely(pp->stacks.count[class] > cache_max[class])) {
 		struct refill r = { &pp->stacks, class };
