@@ -131,12 +131,18 @@ static void m_take_nextp(struct m *mp)
 	mp->spinning = mp->next_spinning;
 }
 
-/* On g0, where a poisoned guard does no harm.  Pairs with m_poke_others(). */
-static void m_begin(struct m *mp)
+/*
+ * On g0, where a poisoned guard does no harm.  Pairs with m_poke_others().
+ * Under the lock in which m_start_new() publishes it: the status gate is no
+ * gate for an M that it does not know.
+ */
+static void __systemstack m_begin(struct m *mp)
 {
+	lock(&sched.lock);
 	mp->tid = (int)syscall(SYS_gettid);
 	atomic_store_explicit(&mp->guard_addr, guard_addr(),
 			      memory_order_release);
+	unlock(&sched.lock);
 	m_take_nextp(mp);
 }
 
