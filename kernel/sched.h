@@ -242,7 +242,7 @@ struct sched {
 	_Atomic s64 clock;	/* ns, some ms late: kept by sysmon and pollers */
 
 	_Atomic u32 nprocs;	/* changes only while the world is stopped */
-	u32 nallps;		/* ps[] that exist */
+	_Atomic u32 nallps;	/* ps[] that exist; grows only */
 	struct p *ps[MAXPROCS_LIMIT];
 };
 
@@ -259,10 +259,19 @@ static inline u64 sched_run_id(void)
 	return atomic_load_explicit(&sched_runs, memory_order_relaxed);
 }
 
-/* GORTMAXPROCS.  Beware of keeping it where the world may stop. */
+/*
+ * GORTMAXPROCS.  Beware of keeping it where the world may stop.  Acquire:
+ * pairs with p_new(), for those who do not stop with the world.
+ */
 static inline u32 nprocs(void)
 {
-	return atomic_load_explicit(&sched.nprocs, memory_order_relaxed);
+	return atomic_load_explicit(&sched.nprocs, memory_order_acquire);
+}
+
+/* Those from nprocs() on do nothing, but have counted. */
+static inline u32 nallps(void)
+{
+	return atomic_load_explicit(&sched.nallps, memory_order_acquire);
 }
 
 static inline struct m *getm(void)

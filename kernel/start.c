@@ -101,13 +101,14 @@ int p_new(u32 id)
 	atomic_store_explicit(&pp->tick, 1, memory_order_relaxed);
 	timers_init(pp);
 	sched.ps[id] = pp;
-	sched.nallps = id + 1;
+	/* Release: pairs with nallps(), and nprocs(), which is set later. */
+	atomic_store_explicit(&sched.nallps, id + 1, memory_order_release);
 	return 0;
 }
 
 static void free_ps(void)
 {
-	for (u32 i = 0; i < sched.nallps; i++)
+	for (u32 i = 0; i < nallps(); i++)
 		free(sched.ps[i]);
 }
 
@@ -118,13 +119,14 @@ static int sched_init(void)
 	for (u32 i = 0; i < n; i++) {
 		if (p_new(i)) {
 			free_ps();
-			sched.nallps = 0;
+			atomic_store_explicit(&sched.nallps, 0,
+					      memory_order_relaxed);
 			return -ENOMEM;
 		}
 	}
 	for (u32 i = n; i-- > 1;)
 		p_put_idle_locked(sched.ps[i]);
-	atomic_store_explicit(&sched.nprocs, n, memory_order_relaxed);
+	atomic_store_explicit(&sched.nprocs, n, memory_order_release);
 	stats_begin_run();
 	return 0;
 }
@@ -156,7 +158,7 @@ static void sched_fini(void)
 	stats_end_run();
 	netpoll_fini();
 	notify_end_run();
-	for (u32 i = 0; i < sched.nallps; i++)
+	for (u32 i = 0; i < nallps(); i++)
 		timers_fini(sched.ps[i]);
 	free_ps();
 	sched = (struct sched){ .lock = LOCK_INIT(RANK_SCHED) };

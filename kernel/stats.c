@@ -32,7 +32,7 @@ static void read_stats_locked(struct gort_stats *st)
 		.stack_grown_by_switch = ss.grown_by_switch,
 		.stack_guards_missing = ss.guards_missing,
 	};
-	for (u32 i = 0; i < sched.nallps; i++) {
+	for (u32 i = 0; i < nallps(); i++) {
 		struct p *pp = sched.ps[i];
 
 		/* Ends first, so that live does not go below 0; pairs with
@@ -44,7 +44,7 @@ static void read_stats_locked(struct gort_stats *st)
 		st->steals += atomic_load_explicit(&pp->nsteals,
 						   memory_order_relaxed);
 	}
-	for (u32 i = 0; i < sched.nallps; i++)
+	for (u32 i = 0; i < nallps(); i++)
 		st->goroutines += atomic_load_explicit(&sched.ps[i]->nspawned,
 						       memory_order_relaxed);
 	st->live += st->goroutines;

@@ -299,7 +299,7 @@ static void __systemstack set_procs(void *arg)
 	struct m *mp = getm();
 
 	for (u32 i = nprocs(); i < set->n && !set->err; i++) {
-		if (i >= sched.nallps)
+		if (i >= nallps())
 			set->err = p_new(i);
 		if (!set->err)
 			atomic_store_explicit(&sched.ps[i]->status, P_STOPPED,
@@ -313,7 +313,7 @@ static void __systemstack set_procs(void *arg)
 	}
 	for (u32 i = set->n; i < nprocs(); i++)
 		p_retire(sched.ps[i]);
-	atomic_store_explicit(&sched.nprocs, set->n, memory_order_relaxed);
+	atomic_store_explicit(&sched.nprocs, set->n, memory_order_release);
 }
 
 int stw_set_procs(u32 n)

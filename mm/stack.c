@@ -528,7 +528,7 @@ void stack_read_stats(struct stack_stats *st)
 
 	for (unsigned int i = 0; i < STACK_CLASSES; i++)
 		idle += stat_get(&classes[i].free_bytes);
-	for (u32 i = 0; i < sched.nallps; i++)
+	for (u32 i = 0; i < nallps(); i++)
 		idle += stat_get(&sched.ps[i]->stacks.bytes);
 	*st = (struct stack_stats){
 		.resident = stat_get(&stat_resident),
