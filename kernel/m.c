@@ -245,7 +245,10 @@ static __cold void m_start_failed(struct m *mp, struct p *pp, bool spinning)
 	free(mp);
 	lock(&sched.lock);
 	sched.nms--;
-	p_put_idle_locked(pp);
+	if (interrupts() & INT_STW)
+		stw_take_p_locked(pp);
+	else
+		p_put_idle_locked(pp);
 	unlock(&sched.lock);
 	if (spinning)
 		atomic_fetch_sub_explicit(&sched.nspinning, 1,
