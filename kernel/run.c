@@ -61,24 +61,30 @@ __public __noreturn void gort_exit(void)
 
 __public void gort_lock_os_thread(void)
 {
+	struct m *mp;
 	struct g *gp;
 
 	need_goroutine("gort_lock_os_thread");
+	mp = acquirem();
 	gp = getg();
 	if (!gp->nlocked++)
-		m_lock_g(gp->m, gp);
+		m_lock_g(mp, gp);
+	releasem(mp);
 }
 
 __public void gort_unlock_os_thread(void)
 {
+	struct m *mp;
 	struct g *gp;
 
 	need_goroutine("gort_unlock_os_thread");
+	mp = acquirem();
 	gp = getg();
 	if (!gp->nlocked)
 		fatal("gort_unlock_os_thread without gort_lock_os_thread");
 	if (!--gp->nlocked)
-		m_unlock_g(gp->m, gp);
+		m_unlock_g(mp, gp);
+	releasem(mp);
 }
 
 __public uint64_t gort_numgoroutine(void)
