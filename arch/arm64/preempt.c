@@ -19,6 +19,9 @@
 /* Records in uc_mcontext.__reserved, from Linux' asm/sigcontext.h. */
 #define EXTRA_MAGIC	0x45585401
 
+/* Just behind an indirect branch: fn is no landing pad. */
+#define PSR_BTYPE	((u64)3 << 10)
+
 struct record_head {
 	u32 magic;
 	u32 size;
@@ -92,4 +95,5 @@ void sigcontext_call(void *arg, void (*fn)(void))
 	uc->uc_mcontext.sp = (uintptr_t)copy - sizeof(siginfo_t);
 	uc->uc_mcontext.regs[29] = (uintptr_t)rec;
 	uc->uc_mcontext.pc = (uintptr_t)fn;
+	uc->uc_mcontext.pstate &= ~PSR_BTYPE;
 }
