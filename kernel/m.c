@@ -464,7 +464,7 @@ void __systemstack m_start_locked(struct m *mp, struct g *gp)
  */
 
 /* Poke every M that may be running a goroutine.  How many are left? */
-u32 __systemstack m_poke_others(struct m *self)
+u32 __systemstack m_poke_others(struct m *self, bool again)
 {
 	struct m *mp;
 	u32 left;
@@ -472,12 +472,9 @@ u32 __systemstack m_poke_others(struct m *self)
 	preempt_prepare();
 	lock(&sched.lock);
 	mp = atomic_load_explicit(&sched.all_ms, memory_order_relaxed);
-	for (; mp; mp = mp->all_link) {
-		if (mp == self)
-			continue;
-		preempt_poke_locked(mp);
-		preempt_signal_locked(mp);
-	}
+	for (; mp; mp = mp->all_link)
+		if (mp != self)
+			preempt_ask_locked(mp, again);
 	left = sched.nms - sched.ngone_ms - 1;
 	unlock(&sched.lock);
 	return left;

@@ -30,7 +30,7 @@
 #define FREEZE_NS	100000000
 #define POLL_NS		1000000
 
-static _Atomic(void *) dying;	/* thread pointer of who speaks */
+_Atomic(void *) panic_dying;
 
 static void sleep_for_good(void)
 {
@@ -46,7 +46,7 @@ void panic_begin(void)
 	if (getg())
 		acquirem();
 	/* Release: pairs with panic_freeze(). */
-	if (atomic_compare_exchange_strong_explicit(&dying, &none, self,
+	if (atomic_compare_exchange_strong_explicit(&panic_dying, &none, self,
 			memory_order_acq_rel, memory_order_acquire))
 		return;
 	if (none == self)
@@ -76,7 +76,7 @@ __noreturn void panic_end(int sig)
  */
 void panic_freeze(struct m *mp, const void *uc)
 {
-	void *who = atomic_load_explicit(&dying, memory_order_acquire);
+	void *who = atomic_load_explicit(&panic_dying, memory_order_acquire);
 
 	if (likely(!who) || who == tls_self())
 		return;

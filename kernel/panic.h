@@ -37,6 +37,9 @@ void panic_begin(void);
 void panic_traceback(uintptr_t pc, uintptr_t fp);
 __noreturn void panic_end(int sig);
 
+/* Thread pointer of who speaks, or NULL. */
+extern _Atomic(void *) panic_dying;
+
 struct m;
 void panic_freeze(struct m *mp, const void *uc);
 

@@ -5,12 +5,15 @@
  * Who wants that sets gp->preempt, gp->preempt_stop or a bit in
  * sched.interrupt, and then asks the thread in two ways:
  *
- *  - preempt_poke_locked() poisons its guard word.  The next stack check comes to
- *    newstack(), and that to sched_check_preempt().  This is enough for code
- *    that calls functions.
- *  - preempt_signal_locked() sends SIGURG.  If it interrupts a goroutine in code
- *    that may be stopped at any instruction, the handler makes it look as if
- *    that instruction had been a call of async_preempt().
+ *  - It poisons its guard word.  The next stack check comes to newstack(), and
+ *    that to sched_check_preempt().  This is enough for code that calls
+ *    functions.
+ *  - If that does not help it sends SIGURG.  If that interrupts a goroutine in
+ *    code that may be stopped at any instruction, the handler (sigurg.c)
+ *    makes it look as if that instruction had been a call of async_preempt().
+ *    No signal to a thread that has used no CPU time since it was last asked:
+ *    it sleeps in the kernel, in a call that nobody announced, which would
+ *    end with EINTR, and nothing be gained.
  *
  * Where may a goroutine be stopped?  In instrumented code of the user's only
  * (kernel/text.c), never in the runtime or libc, which may hold locks; with
@@ -27,53 +30,61 @@
  * instructions.  So a goroutine stopped by signal goes on on the same M: the
  * two are locked to each other until it has.  Such an M sleeps meanwhile;
  * others run the P.
- *
- * SIGURG because nobody uses it, it is ignored by default, and debuggers
- * pass it on without a word (the choice of the Go runtime).  A handler that
- * the user has, or installs later, is called as well.
  */
 #define _GNU_SOURCE
 #include "kernel/preempt.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include <arch/cpu.h>
 #include <arch/preempt.h>
 #include "kernel/proc.h"
 #include "kernel/runq.h"
-#include "kernel/signal.h"
+#include "kernel/sigurg.h"
 #include "kernel/text.h"
+#include "kernel/time.h"
 
-/* A frame of async_preempt_park() and what it calls up to mcall(). */
-#define PREEMPT_FRAMES	((size_t)1024)
-
-static bool may_ask(struct m *mp)
+/* CPU time of mp's thread; 0 if it cannot be told. */
+static u64 thread_cpu_ns(struct m *mp)
 {
-	return !mp->gone && atomic_load_explicit(&mp->guard_addr,
-						 memory_order_acquire);
+	struct timespec ts;
+	clockid_t clock;
+
+	if (pthread_getcpuclockid(mp->thread, &clock) ||
+	    clock_gettime(clock, &ts))
+		return 0;
+	return (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
 }
 
-void preempt_poke_locked(struct m *mp)
-{
-	if (may_ask(mp))
-		__atomic_store_n(atomic_load_explicit(&mp->guard_addr,
-						      memory_order_relaxed),
-				 GUARD_POISON, __ATOMIC_RELAXED);
-}
-
-void preempt_signal_locked(struct m *mp)
+/* One signal at a time: a thread that cannot take it would drown. */
+static void send_signal(struct m *mp)
 {
 	int saved = errno;
 
-	/* One at a time: a thread that cannot take it would drown. */
-	if (debug.asyncpreemptoff || !may_ask(mp) ||
-	    atomic_exchange_explicit(&mp->signalled, true,
-				     memory_order_relaxed))
-		return;
-	syscall(SYS_tgkill, getpid(), mp->tid, SIGURG);
+	if (!atomic_exchange_explicit(&mp->signalled, true,
+				      memory_order_relaxed))
+		syscall(SYS_tgkill, getpid(), mp->tid, SIGURG);
 	errno = saved;
+}
+
+void preempt_ask_locked(struct m *mp, bool again)
+{
+	u64 cpu;
+
+	if (mp->gone || !atomic_load_explicit(&mp->guard_addr,
+					      memory_order_acquire))
+		return;
+	__atomic_store_n(atomic_load_explicit(&mp->guard_addr,
+					      memory_order_relaxed),
+			 GUARD_POISON, __ATOMIC_RELAXED);
+	if (debug.asyncpreemptoff)
+		return;
+	cpu = thread_cpu_ns(mp);
+	if (again && (!cpu || cpu != mp->asked_cpu_ns))
+		send_signal(mp);
+	mp->asked_cpu_ns = cpu;
 }
 
 void preempt_prepare(void)
@@ -81,20 +92,7 @@ void preempt_prepare(void)
 	if (debug.asyncpreemptoff)
 		return;
 	text_refresh();
-	signal_reclaim_preempt();
-}
-
-void preempt_g_locked(struct m *mp, struct g *gp)
-{
-	atomic_store_explicit(&gp->preempt, true, memory_order_relaxed);
-	preempt_poke_locked(mp);
-}
-
-static bool wanted(struct g *gp)
-{
-	return interrupts() ||
-	       atomic_load_explicit(&gp->preempt, memory_order_relaxed) ||
-	       atomic_load_explicit(&gp->preempt_stop, memory_order_relaxed);
+	sigurg_reclaim();
 }
 
 /*
@@ -145,11 +143,11 @@ void __systemstack __no_tsan sched_check_preempt(struct g *gp)
 		return;
 	if (mp->locks) {
 		/* Not now, but at the first check after that. */
-		if (wanted(gp))
+		if (preempt_wanted(gp))
 			gp->seg->guard = GUARD_POISON;
 		return;
 	}
-	if (!debug_yield && (!wanted(gp) || nothing_else(gp)))
+	if (!debug_yield && (!preempt_wanted(gp) || nothing_else(gp)))
 		return;
 	gp->saved_errno = *mp->errno_addr;
 	san_switch(mp->g0);
@@ -184,44 +182,4 @@ void __nosplit async_preempt_park(void)
 		gp->pinned = false;
 		m_unlock_g(gp->m, gp);
 	}
-}
-
-/*
- * The signal handler.
- */
-
-/* May the goroutine be stopped at this instruction? */
-static bool may_stop(const struct tls *t, struct g *gp, const void *uc)
-{
-	uintptr_t sp = sigcontext_sp(uc);
-	struct segment *seg;
-
-	if (t->where != ON_GOROUTINE || gp->m->locks || !gp->m->p ||
-	    g_status(gp) != G_RUNNING || !text_contains(sigcontext_pc(uc)))
-		return false;
-	/* Only now: in the runtime the chain may be in between. */
-	seg = stack_find_segment(gp, sp);
-	return seg && sp > seg->lo + STACK_GUARD_SIZE + PREEMPT_FRAMES +
-			   sigcontext_call_size(uc);
-}
-
-void preempt_on_signal(void *uc)
-{
-	struct tls *t = tls_self();
-	struct g *gp = t->g;
-
-	if (!gp || !gp->m)
-		return;
-	panic_freeze(gp->m, uc);
-	atomic_store_explicit(&gp->m->signalled, false, memory_order_relaxed);
-	if (gp->system || !wanted(gp))
-		return;
-	if (may_stop(t, gp, uc)) {
-		sigcontext_call(uc, async_preempt);
-		return;
-	}
-	atomic_store_explicit(&gp->m->unsafe_pc, sigcontext_pc(uc),
-			      memory_order_relaxed);
-	if (t->where == ON_GOROUTINE)
-		guard_set(GUARD_POISON);
 }

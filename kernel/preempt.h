@@ -13,22 +13,24 @@
 void preempt_prepare(void);
 
 /*
- * preempt_poke_locked - the next stack check on mp's thread takes the slow
+ * preempt_ask_locked - the next stack check on mp's thread takes the slow
  * path.  May be lost when that thread restores its guard at this moment: who
- * asks asks again.
- * preempt_signal_locked - interrupt it, for code without checks.
- * preempt_g_locked - ask gp, which seemed to run on mp, to yield.
+ * asks asks again.  again: the last time did not help, and if the thread has
+ * run since, it is interrupted as well.
  *
  * sched.lock is held: mp's thread cannot end meanwhile.
  */
-void preempt_poke_locked(struct m *mp);
-void preempt_signal_locked(struct m *mp);
-void preempt_g_locked(struct m *mp, struct g *gp);
+void preempt_ask_locked(struct m *mp, bool again);
 
-/* From newstack(): does somebody want something of gp? */
+/* Does somebody want gp to stop? */
+static inline bool preempt_wanted(struct g *gp)
+{
+	return atomic_load_explicit(&sched.interrupt, memory_order_acquire) ||
+	       atomic_load_explicit(&gp->preempt, memory_order_relaxed) ||
+	       atomic_load_explicit(&gp->preempt_stop, memory_order_relaxed);
+}
+
+/* From newstack(). */
 void sched_check_preempt(struct g *gp);
-
-/* Signal handler. */
-void preempt_on_signal(void *uc);
 
 #endif

@@ -97,7 +97,7 @@ void m_unlock_g(struct m *mp, struct g *gp);
 void m_leave(struct m *mp);
 void m_leave_g(struct g *gp);
 void m_stop_all(struct m *self);
-u32 m_poke_others(struct m *self);
+u32 m_poke_others(struct m *self, bool again);
 int thread_create(struct m *mp, void *(*fn)(void *));
 void wake_p(void *arg);
 void handoff_p(struct p *pp);

@@ -142,6 +142,7 @@ struct m {
 	int tid;
 	sigset_t sigmask;	/* to begin with */
 	_Atomic bool signalled;	/* a SIGURG of ours is on the way */
+	u64 asked_cpu_ns;	/* its CPU time then; sched.lock */
 	_Atomic uintptr_t unsafe_pc; /* where the last one found it, unable */
 	_Atomic bool frozen;	/* the process dies; this is where it was */
 	uintptr_t frozen_pc, frozen_fp;

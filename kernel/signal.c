@@ -20,9 +20,9 @@
 #include <unistd.h>
 
 #include <arch/cpu.h>
-#include "kernel/preempt.h"
 #include "kernel/print.h"
 #include "kernel/sched.h"
+#include "kernel/sigurg.h"
 #include "kernel/traceback.h"
 #include "mm/vm.h"
 
@@ -31,7 +31,6 @@
 
 static const int fault_signals[] = { SIGSEGV, SIGBUS };
 static struct sigaction old_actions[ARRAY_SIZE(fault_signals)];
-static struct sigaction old_preempt;
 
 static const int quit_signals[] = { SIGQUIT, SIGABRT };
 static struct sigaction old_quits[ARRAY_SIZE(quit_signals)];
@@ -138,19 +137,6 @@ static void on_quit(int sig, siginfo_t *info, void *uc)
 	panic_end(sig == SIGQUIT ? 0 : sig);
 }
 
-/*
- * Ours and somebody else's may have become one: the user's handler always
- * hears of it.  SIGURG is ignored by default.
- */
-static void on_preempt(int sig, siginfo_t *info, void *uc)
-{
-	int saved = errno;
-
-	call_handler(&old_preempt, sig, info, uc);
-	preempt_on_signal(uc);
-	errno = saved;
-}
-
 static void install(int sig, void (*fn)(int, siginfo_t *, void *), int flags,
 		    struct sigaction *old)
 {
@@ -168,26 +154,17 @@ bool signal_is_ours(int sig)
 	return sig == SIGSEGV || sig == SIGBUS || sig == SIGURG;
 }
 
-/* A handler the user put in place of ours is called by ours from now on. */
-void signal_reclaim_preempt(void)
-{
-	struct sigaction now;
-
-	if (!sigaction(SIGURG, NULL, &now) && now.sa_sigaction != on_preempt)
-		install(SIGURG, on_preempt, SA_RESTART, &old_preempt);
-}
-
 void signal_install(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
 		install(fault_signals[i], on_fault, SA_NODEFER,
 			&old_actions[i]);
-	install(SIGURG, on_preempt, SA_RESTART, &old_preempt);
 	for (size_t i = 0; i < ARRAY_SIZE(quit_signals); i++) {
 		install(quit_signals[i], on_quit, 0, &old_quits[i]);
 		if (old_quits[i].sa_handler != SIG_DFL)
 			sigaction(quit_signals[i], &old_quits[i], NULL);
 	}
+	sigurg_install();
 }
 
 /* Only where our handlers still are: the user may have set his meanwhile. */
@@ -204,9 +181,9 @@ void signal_restore(void)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(fault_signals); i++)
 		restore(fault_signals[i], on_fault, &old_actions[i]);
-	restore(SIGURG, on_preempt, &old_preempt);
 	for (size_t i = 0; i < ARRAY_SIZE(quit_signals); i++)
 		restore(quit_signals[i], on_quit, &old_quits[i]);
+	sigurg_restore();
 }
 
 int signal_thread_init(struct m *mp)

@@ -13,9 +13,6 @@ void signal_restore(void);
 /* Does the runtime itself need sig? */
 bool signal_is_ours(int sig);
 
-/* Our handler of SIGURG is in place, whatever the user did. */
-void signal_reclaim_preempt(void);
-
 /* A thread's signal stack; 0 or -ENOMEM. */
 int signal_thread_init(struct m *mp);
 void signal_thread_exit(struct m *mp);

@@ -39,6 +39,7 @@ static __g0_noreturn void run_done_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 	struct timespec pause = { .tv_nsec = STOP_POLL_NS };
+	bool again = false;
 
 	m_drop_g(mp);
 	if (gp->lockedm)
@@ -46,8 +47,10 @@ static __g0_noreturn void run_done_m(struct g *gp)
 	g_free(mp->p, gp);
 	m_stop_all(mp);
 	sysmon_stop();
-	while (m_poke_others(mp))
+	while (m_poke_others(mp, again)) {
+		again = true;
 		nanosleep(&pause, NULL);
+	}
 	m_leave(mp);
 }
 

@@ -151,7 +151,7 @@ static void __systemstack take_syscall_ps(void)
 		status_gate_close();
 }
 
-static void __systemstack ask_all(struct m *self)
+static void __systemstack ask_all(struct m *self, bool again)
 {
 	preempt_prepare();
 	lock(&sched.lock);
@@ -159,10 +159,8 @@ static void __systemstack ask_all(struct m *self)
 		struct m *mp = atomic_load_explicit(&sched.ps[i]->m,
 						    memory_order_relaxed);
 
-		if (!mp || mp == self)
-			continue;
-		preempt_poke_locked(mp);
-		preempt_signal_locked(mp);
+		if (mp && mp != self)
+			preempt_ask_locked(mp, again);
 	}
 	unlock(&sched.lock);
 }
@@ -176,6 +174,7 @@ static void __systemstack stop_world(void *arg)
 {
 	struct stop *stop = arg;
 	struct m *mp = stop->m;
+	bool again = false;
 	struct p *pp;
 	u32 left;
 
@@ -200,7 +199,8 @@ static void __systemstack stop_world(void *arg)
 	suspend_begin(getg(), WAIT_STOPPING_WORLD);
 	do {
 		take_syscall_ps();
-		ask_all(mp);
+		ask_all(mp, again);
+		again = true;
 	} while (!note_sleep_for(&stw.stopped, ASK_AGAIN_NS));
 	suspend_end(getg());
 }

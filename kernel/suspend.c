@@ -56,11 +56,8 @@ static void __systemstack ask(struct g *gp, bool again)
 		preempt_prepare();
 	lock(&sched.lock);
 	mp = find_m_locked(gp);
-	if (mp) {
-		preempt_poke_locked(mp);
-		if (again)
-			preempt_signal_locked(mp);
-	}
+	if (mp)
+		preempt_ask_locked(mp, again);
 	unlock(&sched.lock);
 }
 

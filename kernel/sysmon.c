@@ -49,7 +49,6 @@ struct watch {
 	u32 tick, syscall_tick;		/* last seen */
 	s64 since;			/* the slice began here, or later */
 	s64 asked;			/* by guard, in this slice; 0: not yet */
-	u64 cpu_ns;			/* of the thread, when asked */
 };
 
 static struct {
@@ -128,32 +127,6 @@ static bool watch_syscall(struct p *pp, struct watch *w, s64 now)
  * Slices.
  */
 
-/* CPU time of mp's thread; 0 if it cannot be told. */
-static u64 thread_cpu_ns(struct m *mp)
-{
-	struct timespec ts;
-	clockid_t clock;
-
-	if (pthread_getcpuclockid(mp->thread, &clock) ||
-	    clock_gettime(clock, &ts))
-		return 0;
-	return (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
-}
-
-/*
- * Again by signal.  Not if the thread sleeps in the kernel, in a call that
- * nobody announced: that would end with EINTR, and nothing be gained.
- */
-static void ask_by_signal_locked(struct m *mp, struct watch *w)
-{
-	u64 cpu = thread_cpu_ns(mp);
-
-	if (cpu && cpu == w->cpu_ns)
-		return;
-	w->cpu_ns = cpu;
-	preempt_signal_locked(mp);
-}
-
 static void ask(struct p *pp, struct watch *w, s64 now)
 {
 	struct m *mp;
@@ -165,11 +138,9 @@ static void ask(struct p *pp, struct watch *w, s64 now)
 	gp = mp && !mp->gone ? atomic_load_explicit(&mp->curg,
 					memory_order_relaxed) : NULL;
 	if (gp) {
-		preempt_g_locked(mp, gp);
-		if (w->asked)
-			ask_by_signal_locked(mp, w);
-		else
-			w->cpu_ns = thread_cpu_ns(mp);
+		atomic_store_explicit(&gp->preempt, true,
+				      memory_order_relaxed);
+		preempt_ask_locked(mp, w->asked);
 		if (!w->asked)
 			w->asked = now;
 	}

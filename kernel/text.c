@@ -166,7 +166,7 @@ void text_refresh(void)
 	atomic_store_explicit(&refreshing, false, memory_order_release);
 }
 
-bool text_contains(uintptr_t pc)
+bool __no_tsan text_contains(uintptr_t pc)
 {
 	const struct text_table *t = atomic_load_explicit(&table,
 							memory_order_acquire);

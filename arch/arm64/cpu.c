@@ -34,12 +34,12 @@ u64 cpu_cycles_hz_told(void)
 	return hz;
 }
 
-uintptr_t sigcontext_pc(const void *uc)
+uintptr_t __no_tsan sigcontext_pc(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.pc;
 }
 
-uintptr_t sigcontext_sp(const void *uc)
+uintptr_t __no_tsan sigcontext_sp(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.sp;
 }

@@ -39,12 +39,12 @@ u64 cpu_cycles_hz_told(void)
 	return 0;
 }
 
-uintptr_t sigcontext_pc(const void *uc)
+uintptr_t __no_tsan sigcontext_pc(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.gregs[REG_RIP];
 }
 
-uintptr_t sigcontext_sp(const void *uc)
+uintptr_t __no_tsan sigcontext_sp(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.gregs[REG_RSP];
 }
