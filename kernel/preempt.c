@@ -119,14 +119,20 @@ static __g0_noreturn void stop_preempted(struct g *gp)
 	schedule();
 }
 
-/* Nobody but gp wants the P: it gets a new slice. */
+/* Nobody but gp wants the P: it gets a new slice, and sysmon sees one. */
 static bool nothing_else(struct g *gp)
 {
+	struct p *pp = gp->m->p;
+
 	if (interrupts() ||
 	    atomic_load_explicit(&gp->preempt_stop, memory_order_relaxed) ||
-	    sched_has_work(gp->m->p))
+	    sched_has_work(pp))
 		return false;
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
+	atomic_store_explicit(&pp->tick,
+			      atomic_load_explicit(&pp->tick,
+					memory_order_relaxed) + 1,
+			      memory_order_relaxed);
 	return true;
 }
 

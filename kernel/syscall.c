@@ -16,6 +16,7 @@
  */
 #include <gort/gort.h>
 
+#include "kernel/preempt.h"
 #include "kernel/proc.h"
 #include "kernel/runq.h"
 
@@ -102,6 +103,9 @@ static void syscall_end(struct g *gp)
 	}
 	mp->p = pp;
 	releasem(mp);
+	/* Asked meanwhile: the next stack check sees to it. */
+	if (unlikely(preempt_wanted(gp)))
+		guard_set(GUARD_POISON);
 }
 
 __public void gort_syscall_enter(void)

@@ -48,6 +48,7 @@
 struct watch {
 	u32 tick, syscall_tick;		/* last seen */
 	s64 since;			/* the slice began here, or later */
+	s64 call_since;			/* the system call did */
 	s64 asked;			/* by guard, in this slice; 0: not yet */
 };
 
@@ -86,7 +87,7 @@ static bool worth_taking(struct p *pp, struct watch *w, s64 now)
 	       (!atomic_load_explicit(&sched.nidle_ps, memory_order_relaxed) &&
 		!atomic_load_explicit(&sched.nspinning,
 				      memory_order_relaxed)) ||
-	       now - w->since >= SLICE_NS;
+	       now - w->call_since >= SLICE_NS;
 }
 
 /* The gate is open. */
@@ -112,7 +113,7 @@ static bool watch_syscall(struct p *pp, struct watch *w, s64 now)
 
 	if (tick != w->syscall_tick) {
 		w->syscall_tick = tick;
-		w->since = now;
+		w->call_since = now;
 		return false;
 	}
 	if (!worth_taking(pp, w, now))
@@ -127,6 +128,7 @@ static bool watch_syscall(struct p *pp, struct watch *w, s64 now)
  * Slices.
  */
 
+/* A goroutine in a system call yields when it comes back: no signal. */
 static void ask(struct p *pp, struct watch *w, s64 now)
 {
 	struct m *mp;
@@ -140,7 +142,8 @@ static void ask(struct p *pp, struct watch *w, s64 now)
 	if (gp) {
 		atomic_store_explicit(&gp->preempt, true,
 				      memory_order_relaxed);
-		preempt_ask_locked(mp, w->asked);
+		if (p_status(pp, NULL) == P_RUNNING)
+			preempt_ask_locked(mp, w->asked);
 		if (!w->asked)
 			w->asked = now;
 	}
@@ -175,8 +178,12 @@ static bool retake(s64 now, s64 before, s64 *sleep)
 
 		switch (p_status(pp, NULL)) {
 		case P_SYSCALL:
-			taken |= watch_syscall(pp, w, now);
-			break;
+			if (watch_syscall(pp, w, now)) {
+				taken = true;
+				break;
+			}
+			/* It may be one of many short ones. */
+			/* fall through */
 		case P_RUNNING:
 			left = watch_slice(pp, w, now, before);
 			if (left < *sleep)
