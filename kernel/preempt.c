@@ -43,6 +43,7 @@
 #include "kernel/proc.h"
 #include "kernel/runq.h"
 #include "kernel/sigurg.h"
+#include "kernel/suspend.h"
 #include "kernel/text.h"
 #include "kernel/time.h"
 
@@ -108,6 +109,7 @@ static __g0_noreturn void stop_preempted(struct g *gp)
 	if (atomic_load_explicit(&gp->preempt_stop, memory_order_relaxed)) {
 		gp->wait_reason = WAIT_PREEMPTED;
 		g_set_status(gp, G_RUNNING, G_PREEMPTED);
+		suspend_stopped(gp);
 	} else if (interrupts()) {
 		/* It is not its fault: it goes on first. */
 		g_set_status(gp, G_RUNNING, G_RUNNABLE);

@@ -86,9 +86,37 @@ static void pause_a_bit(void)
 	sched_yield();
 }
 
-bool __systemstack suspend_g(struct g *gp, struct suspended *s)
+/*
+ * Giving up:
+ *
+ *	suspend_g()			the goroutine's M
+ *	preempt_stop = false		status = G_PREEMPTED
+ *	fence				fence
+ *	look at the status once more	look at preempt_stop
+ *
+ * One of the two sees the other, and who takes it from G_PREEMPTED makes it
+ * runnable.
+ */
+void __systemstack suspend_stopped(struct g *gp)
 {
-	s64 asked = 0;
+	full_fence();
+	if (!atomic_load_explicit(&gp->preempt_stop, memory_order_relaxed) &&
+	    take_preempted(gp))
+		sched_ready(gp);
+}
+
+/* True: it has stopped after all. */
+static bool give_up(struct g *gp)
+{
+	ask_no_more(gp);
+	full_fence();
+	return g_status(gp) == G_PREEMPTED;
+}
+
+bool __systemstack suspend_g(struct g *gp, struct suspended *s,
+			     s64 patience_ns)
+{
+	s64 asked = 0, first = 0, now;
 
 	*s = (struct suspended){ .gp = gp };
 	for (;;) {
@@ -111,9 +139,14 @@ bool __systemstack suspend_g(struct g *gp, struct suspended *s)
 			s->stopped |= take_preempted(gp);
 			continue;
 		case G_RUNNING:
-			if (nanotime() - asked >= ASK_AGAIN_NS) {
+			now = nanotime();
+			if (!asked)
+				first = now;
+			else if (now - first > patience_ns && !give_up(gp))
+				return false;
+			if (now - asked >= ASK_AGAIN_NS) {
 				ask(gp, asked);
-				asked = nanotime();
+				asked = now;
 			}
 		}
 		/* Who left with the run keeps its status for ever. */

@@ -25,12 +25,16 @@ void suspend_end(struct g *self);
 
 /*
  * suspend_g - own the stack of gp, which is stopped if it runs.  False: it
- * is dead, or the run ends.  resume_g - give it back.
+ * is dead, the run ends, or it did not stop for patience_ns (TIME_NEVER: wait
+ * for it).  resume_g - give it back.
  * sysstack: between suspend_begin() and suspend_end().  The status gate is
  * open.
  */
-bool suspend_g(struct g *gp, struct suspended *s);
+bool suspend_g(struct g *gp, struct suspended *s, s64 patience_ns);
 void resume_g(struct suspended *s);
+
+/* After gp became G_PREEMPTED: it may be that nobody waits for that. */
+void suspend_stopped(struct g *gp);
 
 /* Of a goroutine that the caller owns: is it off its stack altogether? */
 bool suspended_off_stack(const struct suspended *s);

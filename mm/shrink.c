@@ -7,7 +7,9 @@
  * freed; of that one, what lies far below the stack pointer goes back to the
  * kernel, if it is at least three quarters of what was touched.  Not if the
  * goroutine is in a system call, or only said to wait: then code that we know
- * nothing of runs below.
+ * nothing of runs below.  Nor if it does not stop for PATIENCE_NS: it may
+ * sleep in a system call that nobody announced, until another goroutine does
+ * something for which there is no P but ours.
  *
  * The scan goes through all goroutines, one at a time; in between it can be
  * preempted.  It runs in the caller of gort_stack_shrink(), and when stacks
@@ -21,6 +23,7 @@
 #include "mm/vm.h"
 
 #define SHRINK_MIN	((size_t)16 << 10)	/* nothing to gain below */
+#define PATIENCE_NS	10000000
 #define SCAN_MIN	((u64)8 << 20)
 
 static _Atomic u64 inuse_after_scan;
@@ -73,7 +76,7 @@ static void __systemstack shrink_one(void *arg)
 	struct suspended s;
 
 	suspend_begin(self, WAIT_STACK_SCAN);
-	if (suspend_g(one->gp, &s)) {
+	if (suspend_g(one->gp, &s, PATIENCE_NS)) {
 		if (suspended_off_stack(&s))
 			one->bytes += stack_shrink_g(one->gp);
 		resume_g(&s);

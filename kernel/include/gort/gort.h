@@ -115,7 +115,9 @@ uint64_t gort_numgoroutine(void);
 /*
  * gort_stack_shrink - give back stack that goroutines once used and no
  * longer need.  Happens by itself when stacks have doubled since it last
- * did.  Each goroutine is stopped for a moment, one at a time.
+ * did.  Each goroutine is stopped for a moment, one at a time; one that does
+ * not stop within 10 ms, because it is in a call that blocks its thread, keeps
+ * what it has.
  *
  * Context: goroutine.  Returns the bytes given back, or -EPERM.
  */
