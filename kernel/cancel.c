@@ -285,6 +285,9 @@ __public int gort_cancel_deadline(struct gort_cancel *c, int64_t when_ns)
 		cancel_tree(c, -ETIMEDOUT);
 		return 0;
 	}
+	/* Never: no timer, which would be something to wait for. */
+	if (when_ns == TIME_NEVER)
+		return 0;
 	timer_start_at(&c->deadline, when_ns);
 	/* Cancelled meanwhile, or before: it need not wait for its time. */
 	if (get_err(c))

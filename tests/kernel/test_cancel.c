@@ -565,7 +565,6 @@ static void check_passed(void *arg)
 		check_err(c, -ETIMEDOUT);
 		check_err(leaf, -ETIMEDOUT);
 		CHECK_EQ(gort_cancel_deadline(c, when[i]), -EALREADY);
-		/* No timer is left for what is cancelled. */
 		CHECK_EQ(gort_cancel_deadline(leaf, INT64_MAX), 0);
 		gort_cancel_put(leaf);
 		gort_cancel_put(c);
@@ -602,6 +601,40 @@ static void test_deadline(void **state)
 	run(check_deadline, NULL);
 	run(check_passed, NULL);
 	run(check_before, NULL);
+}
+
+/* A timer that is left would be something to wait for: no deadlock. */
+static void wait_without_timers(void *arg)
+{
+	struct gort_cancel *c[4];
+	int64_t when = gort_now_ns() + 3600 * 1000 * MSEC;
+
+	(void)arg;
+	for (int i = 0; i < 4; i++)
+		c[i] = new_child(NULL);
+	CHECK_EQ(gort_cancel_deadline(c[0], when), 0);
+	CHECK_EQ(gort_cancel(c[0], 0), 0);
+	CHECK_EQ(gort_cancel(c[1], 0), 0);
+	CHECK_EQ(gort_cancel_deadline(c[1], when), 0);
+	CHECK_EQ(gort_cancel_deadline(c[2], when), 0);
+	gort_cancel_put(c[2]);
+	CHECK_EQ(gort_cancel_deadline(c[3], INT64_MAX), 0);
+	gort_chan_recv(gort_cancel_done(c[3]), NULL);
+}
+
+/* One P: no other thread begins to wait for a timer before it is stopped. */
+static void run_on_one(void *arg)
+{
+	setenv("GORTMAXPROCS", "1", 1);
+	gort_run(arg, NULL);
+}
+
+static void test_no_timer_left(void **state)
+{
+	(void)state;
+	child_run(run_on_one, wait_without_timers);
+	child_expect_text("fatal error: all goroutines are asleep - deadlock!");
+	child_expect_exit(2);
 }
 
 static void wait_in_select(void *arg)
@@ -649,12 +682,29 @@ static void check_deadline_race(void *arg)
 	}
 }
 
+/* The only reference goes while another thread may run the timer. */
+static void check_dropped_when_due(void *arg)
+{
+	int n = *(int *)arg;
+
+	for (int k = 0; k < n; k++) {
+		struct gort_cancel *c = new_child(NULL);
+		int64_t when = gort_now_ns() + 20000;
+
+		CHECK_EQ(gort_cancel_deadline(c, when), 0);
+		while (gort_now_ns() < when + k % 200 * 500)
+			;
+		gort_cancel_put(c);
+	}
+}
+
 static void test_deadline_race(void **state)
 {
 	int n = mode_times(10000);
 
 	(void)state;
 	run(check_deadline_race, &n);
+	run(check_dropped_when_due, &n);
 }
 
 /* --- misuse, and the next run --- */
@@ -673,12 +723,6 @@ static void put_with_waiters(void *arg)
 	for (int i = 0; i < 100; i++)
 		gort_yield();
 	gort_cancel_put(c);
-}
-
-static void run_on_one(void *arg)
-{
-	setenv("GORTMAXPROCS", "1", 1);
-	gort_run(arg, NULL);
 }
 
 static void test_put_with_waiters(void **state)
@@ -734,6 +778,7 @@ int main(void)
 		cmocka_unit_test(test_race),
 		cmocka_unit_test(test_grove),
 		cmocka_unit_test(test_deadline),
+		cmocka_unit_test(test_no_timer_left),
 		cmocka_unit_test(test_deadline_race),
 		cmocka_unit_test(test_put_with_waiters),
 		cmocka_unit_test(test_next_run),

@@ -75,9 +75,9 @@ int gort_cancel(struct gort_cancel *c, int cause);
 
 /*
  * gort_cancel_deadline - cancel c with -ETIMEDOUT at when_ns of
- * gort_now_ns(), or a little later; if that has passed, at once.  Each has
- * one deadline at most, and its parents' besides.  It does not keep c, and
- * ends with the gort_run() it was set in.
+ * gort_now_ns(), or a little later; if that has passed, at once; INT64_MAX
+ * is never.  Each has one deadline at most, and its parents' besides.  It
+ * does not keep c, and ends with the gort_run() it was set in.
  *
  * Context: goroutine.  Does not block.
  * Returns 0, also if c is cancelled already; -EALREADY if it has had a
