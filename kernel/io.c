@@ -13,6 +13,8 @@
 #include <unistd.h>
 
 #include "kernel/netpoll.h"
+#include "kernel/time.h"
+#include "kernel/timer.h"
 
 #define NO_ERRNO	INT_MAX
 
@@ -253,6 +255,175 @@ __public int gort_connect(int fd, const struct sockaddr *addr, socklen_t len)
 	};
 
 	return (int)run(POLL_WRITE, &io, do_connect);
+}
+
+/*
+ * Deadlines.
+ */
+
+static int set_deadlines(struct poll_desc *pd, int64_t read_ns,
+			 int64_t write_ns)
+{
+	int err = 0;
+
+	if (read_ns >= 0)
+		err = netpoll_set_deadline(pd, POLL_READ, read_ns);
+	if (!err && write_ns >= 0)
+		err = netpoll_set_deadline(pd, POLL_WRITE, write_ns);
+	return err;
+}
+
+__public int gort_set_deadline(int fd, int64_t read_ns, int64_t write_ns)
+{
+	struct poll_desc *pd;
+	int err;
+
+	if (!in_goroutine())
+		return -EPERM;
+	err = netpoll_get(fd, &pd);
+	if (!err) {
+		err = set_deadlines(pd, read_ns, write_ns);
+		netpoll_put(pd);
+	}
+	return err;
+}
+
+/*
+ * Several at a time.  poll(2) says what is ready, edges only say when to ask
+ * again.
+ */
+
+struct polled {
+	struct poll_desc *pd;	/* NULL: a negative or bad descriptor */
+	bool dirs[NR_POLL_DIRS];
+	u32 edges[NR_POLL_DIRS];
+	struct poll_node nodes[NR_POLL_DIRS];
+};
+
+/* Errors and hangups are edges in both directions. */
+static int polled_get(struct polled *p, const struct pollfd *fd)
+{
+	int err;
+
+	p->pd = NULL;
+	p->dirs[POLL_WRITE] = fd->events & POLLOUT;
+	p->dirs[POLL_READ] = fd->events & ~POLLOUT || !p->dirs[POLL_WRITE];
+	if (fd->fd < 0)
+		return 0;
+	err = netpoll_get(fd->fd, &p->pd);
+	if (err)
+		p->pd = NULL;
+	return err == -EBADF ? 0 : err;
+}
+
+static int polled_look(struct polled *p, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < n; i++)
+		for (u32 d = 0; p[i].pd && d < NR_POLL_DIRS; d++)
+			if (netpoll_look(p[i].pd, d, &p[i].edges[d]) ==
+			    -ECANCELED)
+				err = -ECANCELED;
+	return err;
+}
+
+static bool polled_add(struct polled *p, size_t n, struct poll_waiter *w)
+{
+	bool all = true;
+
+	for (size_t i = 0; i < n; i++)
+		for (u32 d = 0; p[i].pd && d < NR_POLL_DIRS; d++)
+			if (p[i].dirs[d])
+				all &= netpoll_add(p[i].pd, d, p[i].edges[d],
+						   &p[i].nodes[d], w);
+	return all;
+}
+
+static void polled_remove(struct polled *p, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		for (u32 d = 0; p[i].pd && d < NR_POLL_DIRS; d++)
+			if (p[i].dirs[d])
+				netpoll_remove(p[i].pd, d, &p[i].nodes[d]);
+}
+
+static void polled_timeout(void *w)
+{
+	netpoll_wake(w);
+}
+
+static void polled_wait(struct polled *p, size_t n, s64 until)
+{
+	struct poll_waiter w;
+	struct timer t;
+	bool park;
+
+	timer_init(&t, polled_timeout, &w);
+	netpoll_wait_begin(&w);
+	park = polled_add(p, n, &w);
+	if (park && until != TIME_NEVER)
+		timer_start_at(&t, until);
+	netpoll_wait_end(&w, park);
+	timer_stop(&t);
+	polled_remove(p, n);
+}
+
+static ssize_t do_poll(struct io *io)
+{
+	return poll(io->buf, io->len, 0);
+}
+
+/* A descriptor that we could not get, and poll(2) has nothing against, is
+ * being closed. */
+static int polled_gone(const struct polled *p, const struct pollfd *fds,
+		       size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (!p[i].pd && fds[i].fd >= 0)
+			return -EBADF;
+	return 0;
+}
+
+static int poll_until(struct polled *p, struct pollfd *fds, size_t n,
+		      s64 until)
+{
+	struct io io = { .buf = fds, .len = n };
+	int r;
+
+	for (;;) {
+		r = polled_look(p, n);
+		if (!r)
+			r = (int)try(&io, do_poll);
+		if (!r)
+			r = polled_gone(p, fds, n);
+		if (r || until <= nanotime())
+			return r;
+		polled_wait(p, n, until);
+	}
+}
+
+__public int gort_poll(struct pollfd *fds, nfds_t n, int64_t timeout_ns)
+{
+	struct polled p[GORT_POLL_MAX];
+	s64 until = timeout_ns < 0 ? TIME_NEVER : time_after(timeout_ns);
+	size_t got = 0;
+	int saved, r = 0;
+
+	if (!in_goroutine())
+		return -EPERM;
+	if (n > GORT_POLL_MAX || (n && !fds))
+		return -EINVAL;
+	saved = errno;
+	for (; got < n && !r; got++)
+		r = polled_get(&p[got], &fds[got]);
+	if (!r)
+		r = poll_until(p, fds, n, until);
+	while (got--)
+		if (p[got].pd)
+			netpoll_put(p[got].pd);
+	errno = saved;
+	return r;
 }
 
 __public int gort_close(int fd)

@@ -33,12 +33,19 @@
  * returned it is CLOSED: a call that comes then may already be for the next
  * file of that number, and waits the moment out.
  *
+ * Who closes a descriptor by close(2) instead leaves a state behind that is
+ * not true of the next file with that number.  That is noticed when a
+ * goroutine waits: epoll does not know the new file.  But asking it
+ * (EPOLL_CTL_MOD) at each wait would cost half as much as the call itself.
+ * So a descriptor that somebody has begun to wait for is in doubt, and all
+ * those are asked for together, every DOUBT_NS, by whoever polls then.
+ *
  * Invariants:
- *  I1  POLL_NEW: no goroutine waits.
+ *  I1  goroutines wait only for what is POLL_EPOLL.
  *  I2  a queue whose ->err is not 0 is empty.
  *
- * Locks: netpoll_lock, for starting only; pd->lock.  Both on any stack:
- * growing one needs no descriptor.
+ * Locks: np.lock, for starting only; pd->lock.  Both on any stack: growing
+ * one needs no descriptor.
  */
 #define _GNU_SOURCE
 #include "kernel/netpoll.h"
@@ -57,6 +64,7 @@
 #include "kernel/time.h"
 
 #define NSEC_PER_MSEC	1000000
+#define DOUBT_NS	100000000
 #define EVENTS_MAX	128	/* per epoll_wait() */
 #define BLOCK_DESCS	256
 #define TABLE_BLOCKS	65536	/* for 16 million descriptors */
@@ -72,12 +80,24 @@ enum desc_kind {
 #define CLOSED		2u	/* no users; close(2) is on its way */
 #define USER		4u
 
+struct poll_queue {
+	_Atomic u32 edges;	/* counts the times ready; see the file head */
+	_Atomic int err;	/* why nobody may wait, -errno; or 0 */
+	struct poll_node *first;
+	struct poll_node **last;
+	s64 deadline;		/* still to come, or 0 */
+	struct timer timer;	/* without the lock */
+};
+
 struct poll_desc {
 	_Atomic u32 users;
 	_Atomic u32 kind;	/* changes under lock */
+	int fd;			/* never changes */
 	struct lock lock;	/* protects what follows */
-	struct poll_queue queues[NR_POLL_DIRS];
+	bool doubted;		/* on np.doubts */
+	struct poll_desc *next_doubt;
 	struct g *closer;	/* waits for users to go */
+	struct poll_queue queues[NR_POLL_DIRS];
 } __attribute__((aligned(64)));
 
 static struct {
@@ -88,6 +108,8 @@ static struct {
 	_Atomic bool breaking;	/* written to, and not yet read */
 	_Atomic bool no_pwait2;
 	_Atomic s32 nwaiters;	/* goroutines */
+	_Atomic(struct poll_desc *) doubts;
+	_Atomic s64 doubt_until; /* then they are asked for */
 	_Atomic(struct poll_desc *) blocks[TABLE_BLOCKS];
 } np = { .lock = LOCK_INIT(RANK_NETPOLL) };
 
@@ -162,6 +184,7 @@ void netpoll_fini(void)
 		np.blocks[i] = NULL;
 	}
 	np.nwaiters = 0;
+	np.doubts = NULL;
 	np.breaking = false;
 	np.ready = false;
 }
@@ -170,19 +193,27 @@ void netpoll_fini(void)
  * The table.
  */
 
-static struct poll_desc *block_new(void)
-{
-	size_t size = BLOCK_DESCS * sizeof(struct poll_desc);
-	struct poll_desc *block = aligned_alloc(64, size);
+static void read_deadline(void *pd);
+static void write_deadline(void *pd);
 
-	if (!block)
-		return NULL;
-	memset(block, 0, size);
-	for (u32 i = 0; i < BLOCK_DESCS; i++) {
-		block[i].lock.rank = RANK_POLLDESC;
-		for (u32 d = 0; d < NR_POLL_DIRS; d++)
-			block[i].queues[d].last = &block[i].queues[d].first;
-	}
+static void desc_init(struct poll_desc *pd, int fd)
+{
+	memset(pd, 0, sizeof(*pd));
+	pd->fd = fd;
+	pd->lock.rank = RANK_POLLDESC;
+	for (u32 d = 0; d < NR_POLL_DIRS; d++)
+		pd->queues[d].last = &pd->queues[d].first;
+	timer_init(&pd->queues[POLL_READ].timer, read_deadline, pd);
+	timer_init(&pd->queues[POLL_WRITE].timer, write_deadline, pd);
+}
+
+static struct poll_desc *block_new(int first)
+{
+	struct poll_desc *block;
+
+	block = aligned_alloc(64, BLOCK_DESCS * sizeof(struct poll_desc));
+	for (int i = 0; block && i < BLOCK_DESCS; i++)
+		desc_init(&block[i], first + i);
 	return block;
 }
 
@@ -200,7 +231,8 @@ static struct poll_desc *desc_find(int fd)
 
 static int block_add(int fd)
 {
-	struct poll_desc *none = NULL, *block = block_new();
+	struct poll_desc *none = NULL;
+	struct poll_desc *block = block_new(fd - fd % BLOCK_DESCS);
 
 	if (!block)
 		return -ENOMEM;
@@ -224,6 +256,59 @@ static __cold int desc_make(int fd, struct poll_desc **pdp)
 		err = block_add(fd);
 	if (!err)
 		*pdp = desc_find(fd);
+	return err;
+}
+
+/*
+ * Registering with epoll.
+ */
+
+static int set_nonblocking(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK))
+		return -errno;
+	return 0;
+}
+
+static int epoll_op(struct poll_desc *pd, int op)
+{
+	struct epoll_event ev = {
+		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
+		.data.ptr = pd,
+	};
+
+	return epoll_ctl(np.epfd, op, pd->fd, &ev);
+}
+
+/* EEXIST: it was registered when somebody used it with this number before,
+ * and a duplicate has kept it alive. */
+static int epoll_add(struct poll_desc *pd)
+{
+	if (!epoll_op(pd, EPOLL_CTL_ADD) || errno == EEXIST)
+		return 0;
+	return -errno;
+}
+
+/* Whatever was known before. */
+static int register_locked(struct poll_desc *pd, bool nonblocking)
+{
+	int err = epoll_add(pd);
+	u32 kind = POLL_NEW;
+
+	if (!err && !nonblocking)
+		err = set_nonblocking(pd->fd);
+	if (!err)
+		kind = POLL_EPOLL;
+	if (err == -EPERM) {
+		kind = POLL_FILE;
+		err = 0;
+	}
+	/* Release: pairs with netpoll_get(). */
+	atomic_store_explicit(&pd->kind, kind, memory_order_release);
 	return err;
 }
 
@@ -300,28 +385,139 @@ int netpoll_look(struct poll_desc *pd, enum poll_dir dir, u32 *edges)
 	return atomic_load_explicit(&q->err, memory_order_relaxed);
 }
 
-static bool changed(const struct poll_queue *q, u32 edges)
+static inline u32 kind_locked(struct poll_desc *pd)
 {
-	return atomic_load_explicit(&q->edges, memory_order_relaxed) != edges;
+	return atomic_load_explicit(&pd->kind, memory_order_relaxed);
+}
+
+/* Somebody begins to wait: is it still the file that was registered? */
+static void doubt_locked(struct poll_desc *pd)
+{
+	struct poll_desc *head;
+
+	if (pd->doubted)
+		return;
+	pd->doubted = true;
+	head = atomic_load_explicit(&np.doubts, memory_order_relaxed);
+	do {
+		if (!head)
+			atomic_store_explicit(&np.doubt_until,
+					      nanotime() + DOUBT_NS,
+					      memory_order_relaxed);
+		pd->next_doubt = head;
+		/* Release: pairs with doubts_due(), check_doubts(). */
+	} while (!atomic_compare_exchange_weak_explicit(&np.doubts, &head, pd,
+			memory_order_release, memory_order_relaxed));
+	if (head)
+		return;
+	/* Either the poller sees that it may not wait for long, or we see
+	 * that there is one; pairs with the fence in poll_wait(). */
+	full_fence();
+	if (atomic_load_explicit(&sched.polling, memory_order_relaxed))
+		netpoll_break();
+}
+
+/* Queue n, unless there was an edge. */
+static bool add_locked(struct poll_desc *pd, enum poll_dir dir, u32 edges,
+		       struct poll_node *n, struct poll_waiter *w)
+{
+	struct poll_queue *q = &pd->queues[dir];
+
+	n->pprev = NULL;
+	if (atomic_load_explicit(&q->edges, memory_order_relaxed) != edges)
+		return false;
+	n->waiter = w;
+	node_link(q, n);
+	doubt_locked(pd);
+	return true;
+}
+
+/*
+ * The call would block, though that is not what we know of the descriptor:
+ * it has been closed and opened.
+ */
+static __cold int wait_unknown_locked(struct poll_desc *pd)
+{
+	int saved = errno, err = register_locked(pd, false);
+
+	errno = saved;
+	if (err)
+		return err;
+	return kind_locked(pd) == POLL_EPOLL ? 0 : -EAGAIN;
+}
+
+static void waiting(s32 n)
+{
+	atomic_fetch_add_explicit(&np.nwaiters, n, memory_order_relaxed);
 }
 
 int netpoll_wait(struct poll_desc *pd, enum poll_dir dir, u32 edges)
 {
-	struct poll_queue *q = &pd->queues[dir];
 	struct poll_waiter w = { .g = getg() };
-	struct poll_node n = { .waiter = &w };
+	struct poll_node n;
+	int err = 0;
 
-	if (atomic_load_explicit(&pd->kind, memory_order_relaxed) == POLL_FILE)
-		return -EAGAIN;
 	lock(&pd->lock);
-	if (changed(q, edges)) {
-		unlock(&pd->lock);
+	if (unlikely(kind_locked(pd) != POLL_EPOLL)) {
+		err = wait_unknown_locked(pd);
+	} else if (add_locked(pd, dir, edges, &n, &w)) {
+		waiting(1);
+		sched_park(&pd->lock, WAIT_IO);
 		return 0;
 	}
-	atomic_fetch_add_explicit(&np.nwaiters, 1, memory_order_relaxed);
-	node_link(q, &n);
-	sched_park(&pd->lock, WAIT_IO);
-	return 0;
+	unlock(&pd->lock);
+	return err;
+}
+
+/*
+ * Waiting for several.
+ */
+
+void netpoll_wait_begin(struct poll_waiter *w)
+{
+	acquirem();
+	w->g = getg();
+	atomic_init(&w->woken, false);
+	waiting(1);
+}
+
+bool netpoll_add(struct poll_desc *pd, enum poll_dir dir, u32 edges,
+		 struct poll_node *n, struct poll_waiter *w)
+{
+	bool added;
+
+	lock(&pd->lock);
+	added = add_locked(pd, dir, edges, n, w);
+	unlock(&pd->lock);
+	return added;
+}
+
+void netpoll_remove(struct poll_desc *pd, enum poll_dir dir,
+		    struct poll_node *n)
+{
+	lock(&pd->lock);
+	if (n->pprev)
+		node_unlink(&pd->queues[dir], n);
+	unlock(&pd->lock);
+}
+
+void netpoll_wake(struct poll_waiter *w)
+{
+	if (!waiter_take(w))
+		return;
+	count_woken(1);
+	sched_ready(w->g);
+}
+
+void netpoll_wait_end(struct poll_waiter *w, bool park)
+{
+	/* Who has taken it readies us, and we have to be parked for that. */
+	if (park || !waiter_take(w)) {
+		sched_park(NULL, WAIT_IO);
+		return;
+	}
+	waiting(-1);
+	releasem(getm());
 }
 
 /*
@@ -370,56 +566,13 @@ void netpoll_put(struct poll_desc *pd)
 		wake_closer(pd);
 }
 
-static int set_nonblocking(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	if (flags < 0)
-		return -errno;
-	if (!(flags & O_NONBLOCK) && fcntl(fd, F_SETFL, flags | O_NONBLOCK))
-		return -errno;
-	return 0;
-}
-
-/* EEXIST: it was registered when somebody used it with this number before,
- * and a duplicate has kept it alive. */
-static int epoll_add(struct poll_desc *pd, int fd)
-{
-	struct epoll_event ev = {
-		.events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLPRI | EPOLLET,
-		.data.ptr = pd,
-	};
-
-	if (!epoll_ctl(np.epfd, EPOLL_CTL_ADD, fd, &ev) || errno == EEXIST)
-		return 0;
-	return -errno;
-}
-
-static int register_locked(struct poll_desc *pd, int fd, bool nonblocking)
-{
-	u32 kind = POLL_EPOLL;
-	int err;
-
-	err = epoll_add(pd, fd);
-	if (err == -EPERM) {
-		kind = POLL_FILE;
-		err = 0;
-	} else if (!err && !nonblocking) {
-		err = set_nonblocking(fd);
-	}
-	/* Pairs with netpoll_get(). */
-	if (!err)
-		atomic_store_explicit(&pd->kind, kind, memory_order_release);
-	return err;
-}
-
-static __cold int desc_register(struct poll_desc *pd, int fd)
+static __cold int desc_register(struct poll_desc *pd)
 {
 	int saved = errno, err = 0;
 
 	lock(&pd->lock);
 	if (pd->kind == POLL_NEW)
-		err = register_locked(pd, fd, false);
+		err = register_locked(pd, false);
 	unlock(&pd->lock);
 	errno = saved;
 	return err;
@@ -441,7 +594,7 @@ int netpoll_get(int fd, struct poll_desc **pdp)
 	if (likely(atomic_load_explicit(&pd->kind, memory_order_acquire) !=
 		   POLL_NEW))
 		return 0;
-	err = desc_register(pd, fd);
+	err = desc_register(pd);
 	if (err)
 		netpoll_put(pd);
 	return err;
@@ -458,20 +611,10 @@ void netpoll_opened(int fd)
 		return;
 	lock(&pd->lock);
 	/* If this fails the first call tries again, and says why. */
-	atomic_store_explicit(&pd->kind, POLL_NEW, memory_order_relaxed);
-	register_locked(pd, fd, true);
+	register_locked(pd, true);
 	unlock(&pd->lock);
 	netpoll_put(pd);
 	errno = saved;
-}
-
-/*
- * Closing.
- */
-
-static void set_err_locked(struct poll_queue *q, int err)
-{
-	atomic_store_explicit(&q->err, err, memory_order_relaxed);
 }
 
 static void ready_all(struct gqueue *list, s32 n)
@@ -483,6 +626,96 @@ static void ready_all(struct gqueue *list, s32 n)
 	while ((gp = gqueue_pop(list)))
 		sched_ready(gp);
 }
+
+/*
+ * Deadlines.
+ */
+
+static void set_err_locked(struct poll_queue *q, int err)
+{
+	atomic_store_explicit(&q->err, err, memory_order_relaxed);
+}
+
+static int err_locked(struct poll_queue *q)
+{
+	return atomic_load_explicit(&q->err, memory_order_relaxed);
+}
+
+/* If it has come: no waiting from now on. */
+static s32 expire_locked(struct poll_queue *q, struct gqueue *list)
+{
+	if (!q->deadline || q->deadline > nanotime())
+		return 0;
+	q->deadline = 0;
+	set_err_locked(q, -ETIMEDOUT);
+	return edge_locked(q, list);
+}
+
+static void deadline(struct poll_desc *pd, enum poll_dir dir)
+{
+	struct gqueue list = { 0 };
+	s32 n;
+
+	lock(&pd->lock);
+	n = expire_locked(&pd->queues[dir], &list);
+	unlock(&pd->lock);
+	ready_all(&list, n);
+}
+
+static void read_deadline(void *pd)
+{
+	deadline(pd, POLL_READ);
+}
+
+static void write_deadline(void *pd)
+{
+	deadline(pd, POLL_WRITE);
+}
+
+/* Others may change the deadline and the timer meanwhile: the last one to
+ * come here sees the last deadline. */
+static void set_timer(struct poll_desc *pd, struct poll_queue *q, s64 when)
+{
+	s64 set;
+
+	do {
+		set = when;
+		if (set)
+			timer_start_at(&q->timer, set);
+		else
+			timer_stop(&q->timer);
+		lock(&pd->lock);
+		when = q->deadline;
+		unlock(&pd->lock);
+	} while (when != set);
+}
+
+int netpoll_set_deadline(struct poll_desc *pd, enum poll_dir dir, s64 when)
+{
+	struct poll_queue *q = &pd->queues[dir];
+	struct gqueue list = { 0 };
+	s32 n = 0;
+
+	if (atomic_load_explicit(&pd->kind, memory_order_relaxed) == POLL_FILE)
+		return -EOPNOTSUPP;
+	lock(&pd->lock);
+	if (err_locked(q) == -ECANCELED) {
+		unlock(&pd->lock);
+		return -ECANCELED;
+	}
+	set_err_locked(q, 0);
+	q->deadline = when;
+	n = expire_locked(q, &list);
+	when = q->deadline;
+	unlock(&pd->lock);
+	ready_all(&list, n);
+	set_timer(pd, q, when);
+	return 0;
+}
+
+/*
+ * Closing.
+ */
 
 static void cancel_waiters(struct poll_desc *pd)
 {
@@ -498,11 +731,9 @@ static void cancel_waiters(struct poll_desc *pd)
 	ready_all(&list, n);
 }
 
-/* Wait until there are no users, then nothing is known of fd any more. */
-static void drain(struct poll_desc *pd, int fd)
+/* Users are on their way out: wait until the last has gone. */
+static void drain(struct poll_desc *pd)
 {
-	int saved = errno;
-
 	lock(&pd->lock);
 	/* Acquire: pairs with netpoll_put(). */
 	while (atomic_load_explicit(&pd->users, memory_order_acquire) !=
@@ -511,14 +742,36 @@ static void drain(struct poll_desc *pd, int fd)
 		sched_park(&pd->lock, WAIT_IO);
 		lock(&pd->lock);
 	}
-	for (u32 d = 0; d < NR_POLL_DIRS; d++)
-		set_err_locked(&pd->queues[d], 0);
-	/* A duplicate would keep it registered. */
-	if (pd->kind == POLL_EPOLL)
-		epoll_ctl(np.epfd, EPOLL_CTL_DEL, fd, NULL);
-	atomic_store_explicit(&pd->kind, POLL_NEW, memory_order_relaxed);
-	atomic_store_explicit(&pd->users, CLOSED, memory_order_relaxed);
 	unlock(&pd->lock);
+}
+
+static bool reset_queue_locked(struct poll_queue *q)
+{
+	bool timed = q->deadline;
+
+	q->deadline = 0;
+	set_err_locked(q, 0);
+	return timed;
+}
+
+/* Nothing is known of the descriptor any more.  There are no users. */
+static void forget(struct poll_desc *pd)
+{
+	struct poll_queue *q = pd->queues;
+	bool timed[NR_POLL_DIRS];
+	int saved = errno;
+
+	lock(&pd->lock);
+	for (u32 d = 0; d < NR_POLL_DIRS; d++)
+		timed[d] = reset_queue_locked(&q[d]);
+	/* A duplicate would keep it registered. */
+	if (kind_locked(pd) == POLL_EPOLL)
+		epoll_op(pd, EPOLL_CTL_DEL);
+	atomic_store_explicit(&pd->kind, POLL_NEW, memory_order_relaxed);
+	unlock(&pd->lock);
+	for (u32 d = 0; d < NR_POLL_DIRS; d++)
+		if (timed[d])
+			timer_stop(&q[d].timer);
 	errno = saved;
 }
 
@@ -545,7 +798,9 @@ int netpoll_close(int fd)
 	if (err)
 		return err;
 	cancel_waiters(pd);
-	drain(pd, fd);
+	drain(pd);
+	forget(pd);
+	atomic_store_explicit(&pd->users, CLOSED, memory_order_relaxed);
 	err = close_fd(fd);
 	/* Release: pairs with desc_enter(). */
 	atomic_store_explicit(&pd->users, 0, memory_order_release);
@@ -636,6 +891,60 @@ static s32 event(struct poll_desc *pd, u32 events, struct gqueue *list)
 	return n;
 }
 
+/* Who waits for a file that is not registered tries again. */
+static s32 check_locked(struct poll_desc *pd, struct gqueue *list)
+{
+	struct poll_queue *q = pd->queues;
+
+	pd->doubted = false;
+	if ((!q[POLL_READ].first && !q[POLL_WRITE].first) ||
+	    !epoll_op(pd, EPOLL_CTL_MOD))
+		return 0;
+	/* Registers it, or forgets it if it is closed. */
+	register_locked(pd, false);
+	return edge_locked(&q[POLL_READ], list) +
+	       edge_locked(&q[POLL_WRITE], list);
+}
+
+static s32 check_doubts(struct gqueue *list)
+{
+	struct poll_desc *pd, *next;
+	s32 n = 0;
+
+	pd = atomic_exchange_explicit(&np.doubts, NULL, memory_order_acquire);
+	for (; pd; pd = next) {
+		lock(&pd->lock);
+		next = pd->next_doubt;
+		n += check_locked(pd, list);
+		unlock(&pd->lock);
+	}
+	return n;
+}
+
+/* In how many ns are the doubts to be checked? */
+static s64 doubts_due(void)
+{
+	if (!atomic_load_explicit(&np.doubts, memory_order_acquire))
+		return TIME_NEVER;
+	return atomic_load_explicit(&np.doubt_until, memory_order_relaxed) -
+	       nanotime();
+}
+
+/* Not longer than that; but a wait stays one. */
+static s64 cap_delay(s64 delay_ns)
+{
+	s64 due;
+
+	if (!delay_ns)
+		return 0;
+	due = doubts_due();
+	if (due < 1)
+		due = 1;
+	if (delay_ns > 0 && delay_ns < due)
+		return delay_ns;
+	return due == TIME_NEVER ? -1 : due;
+}
+
 struct gqueue netpoll(s64 delay_ns)
 {
 	struct epoll_event ev[EVENTS_MAX];
@@ -643,7 +952,7 @@ struct gqueue netpoll(s64 delay_ns)
 	int saved = errno, n;
 	s32 woken = 0;
 
-	n = wait_events(ev, delay_ns);
+	n = wait_events(ev, cap_delay(delay_ns));
 	if (n < 0 && errno != EINTR)
 		throw("epoll_pwait failed");
 	for (int i = 0; i < n; i++) {
@@ -652,9 +961,10 @@ struct gqueue netpoll(s64 delay_ns)
 		else if (delay_ns)
 			end_break();
 	}
-	if (woken && delay_ns)
-		atomic_fetch_sub_explicit(&np.nwaiters, woken,
-					  memory_order_relaxed);
+	if (doubts_due() <= 0)
+		woken += check_doubts(&list);
+	if (delay_ns)
+		waiting(-woken);
 	else if (woken)
 		count_woken(woken);
 	errno = saved;

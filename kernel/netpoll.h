@@ -56,13 +56,6 @@ struct poll_node {
 	struct poll_waiter *waiter;
 };
 
-struct poll_queue {
-	_Atomic u32 edges;	/* counts the times ready; see netpoll.c */
-	_Atomic int err;	/* why nobody may wait, -errno; or 0 */
-	struct poll_node *first;
-	struct poll_node **last;
-};
-
 struct poll_desc;
 
 /*
@@ -89,14 +82,27 @@ int netpoll_look(struct poll_desc *pd, enum poll_dir dir, u32 *edges);
 int netpoll_wait(struct poll_desc *pd, enum poll_dir dir, u32 edges);
 
 /*
- * netpoll_add - queue n for w unless pd has become ready since edges.
- * netpoll_remove - take n off, if it is still there.
- * netpoll_park - sleep until one of w's nodes is woken.  The caller has done
- * acquirem() before the first netpoll_add(); released on the way.
+ * Waiting for several.  netpoll_wait_begin() announces w, and the goroutine
+ * cannot be preempted from there on.  netpoll_add() queues n for it; false:
+ * not, pd has become ready since edges.  netpoll_wait_end() sleeps until one
+ * of them is woken, or not at all with park false.  Then each n that was
+ * given to netpoll_add() has to be removed.
+ *
+ * netpoll_wake - wake it for another reason.  Context: g0 with a P, too.
  */
+void netpoll_wait_begin(struct poll_waiter *w);
 bool netpoll_add(struct poll_desc *pd, enum poll_dir dir, u32 edges,
 		 struct poll_node *n, struct poll_waiter *w);
-void netpoll_remove(struct poll_desc *pd, struct poll_node *n);
+void netpoll_wait_end(struct poll_waiter *w, bool park);
+void netpoll_remove(struct poll_desc *pd, enum poll_dir dir,
+		    struct poll_node *n);
+void netpoll_wake(struct poll_waiter *w);
+
+/*
+ * netpoll_set_deadline - from when (of nanotime()) on calls give -ETIMEDOUT;
+ * 0: never.  0, -EOPNOTSUPP for what the poller does not take, -ECANCELED.
+ */
+int netpoll_set_deadline(struct poll_desc *pd, enum poll_dir dir, s64 when);
 
 /*
  * netpoll_close - close fd: those who wait for it get -ECANCELED.  Returns

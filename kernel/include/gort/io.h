@@ -30,6 +30,7 @@
 #ifndef GORT_IO_H
 #define GORT_IO_H
 
+#include <poll.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -77,6 +78,37 @@ int gort_accept(int fd, struct sockaddr *addr, socklen_t *len, int flags);
  * tells nobody when it has.
  */
 int gort_connect(int fd, const struct sockaddr *addr, socklen_t len);
+
+/*
+ * gort_set_deadline - from when on reading (read_ns: also receiving and
+ * accepting) and writing (write_ns: also connecting) is not waited for any
+ * more.  Calls that wait then, and all after that, return -ETIMEDOUT, until
+ * another deadline is set.
+ *
+ * Times are those of gort_now_ns().  0: no deadline.  Negative: that one
+ * stays as it is.  May be set while others wait.  gort_poll() does not care.
+ *
+ * Returns 0; -EOPNOTSUPP for a descriptor that the poller does not take; or
+ * an error from the list above.
+ */
+int gort_set_deadline(int fd, int64_t read_ns, int64_t write_ns);
+
+/* Most descriptors gort_poll() takes. */
+#define GORT_POLL_MAX	64
+
+/*
+ * gort_poll - as ppoll(2): wait for the first of n descriptors, timeout_ns at
+ * most; negative: for ever.
+ *
+ * Each call costs a poll(2) and a lock per descriptor and direction, and
+ * wakes at any edge of one of them to ask again: it is for a few, not for
+ * serving a thousand connections.  Those have goroutines of their own.
+ *
+ * Returns how many are ready, 0 after the timeout; -EINVAL if n is above
+ * GORT_POLL_MAX or fds is NULL; or an error from the list above.  One that
+ * is not open is ready, with POLLNVAL.
+ */
+int gort_poll(struct pollfd *fds, nfds_t n, int64_t timeout_ns);
 
 /*
  * gort_close - close fd.  Goroutines that wait in another call on it get
