@@ -34,6 +34,7 @@
 #define SPAWN_BATCH	100
 #define CHAN_CAP	128
 #define SELECT_CAP	1024
+#define CONTENDERS	8
 #define FRAME_PAD	208	/* makes descend()'s frame about 256 bytes */
 #define SEGMENT_APART	((uintptr_t)1 << 20)
 
@@ -640,6 +641,61 @@ static void bench_segment_plain(const struct bench *b, uint64_t n)
 }
 
 /* ------------------------------------------------------------------------
+ * Mutex: nobody else wants it; several goroutines do
+ */
+
+struct contest {
+	struct gort_mutex mutex;
+	uint64_t count;
+	uint64_t each;		/* times per goroutine */
+	struct gort_waitgroup wg;
+};
+
+static void bench_mutex_uncontended(const struct bench *b, uint64_t n)
+{
+	struct contest c = { .count = 0 };
+
+	(void)b;
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		gort_mutex_lock(&c.mutex);
+		c.count++;
+		gort_mutex_unlock(&c.mutex);
+	}
+	timer_stop();
+	check_equal("times locked", c.count, n);
+}
+
+static void contend(void *arg)
+{
+	struct contest *c = arg;
+
+	for (uint64_t i = 0; i < c->each; i++) {
+		gort_mutex_lock(&c->mutex);
+		c->count++;
+		gort_mutex_unlock(&c->mutex);
+	}
+	gort_waitgroup_done(&c->wg);
+}
+
+static void bench_mutex_contended(const struct bench *b, uint64_t n)
+{
+	struct contest c = { .each = n % CONTENDERS };
+
+	(void)b;
+	gort_waitgroup_add(&c.wg, 1);
+	contend(&c);
+	c.each = n / CONTENDERS;
+	gort_waitgroup_add(&c.wg, CONTENDERS);
+	timer_start();
+	for (int i = 0; i < CONTENDERS; i++)
+		spawn(contend, &c);
+	gort_waitgroup_wait(&c.wg);
+	timer_stop();
+	check_equal("times locked", c.count, n);
+}
+
+/* ------------------------------------------------------------------------
  * Memory: goroutines that wait
  */
 
@@ -920,6 +976,8 @@ static const struct bench benches[] = {
 	{ "BenchmarkCallPlain", 1, bench_call_plain, 0 },
 	{ "BenchmarkSegmentBoundary", 1, bench_segment_boundary, 0 },
 	{ "BenchmarkSegmentPlain", 1, bench_segment_plain, 0 },
+	{ "BenchmarkMutexUncontended", 1, bench_mutex_uncontended, 0 },
+	{ "BenchmarkMutexContended", 2, bench_mutex_contended, 0 },
 };
 
 #define NR_BENCHES	(sizeof(benches) / sizeof(benches[0]))

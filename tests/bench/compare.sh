@@ -128,6 +128,8 @@ BEGIN {
 	row("SelectPingPong", "ratio", "", "ns/op")
 	row("StackGrow64K", "ratio", 0.4, "ns/op")
 	row("StackGrow1M", "ratio", 0.6, "ns/op")
+	row("MutexUncontended", "ratio", 0.9, "ns/op")
+	row("MutexContended", "ratio", 1.0, "ns/op")
 	row("Memory/parked-goroutine", "value", 4500, "B/goroutine")
 	row("Memory/parked-goroutine", "value", 64, "VMAs")
 	row("CallChecked", "", "", "ns/op")

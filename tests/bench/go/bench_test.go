@@ -26,6 +26,7 @@ const (
 	spawnBatch = 100
 	chanCap    = 128
 	selectCap  = 1024
+	contenders = 8
 	parked     = 1000000
 	memoryEnv  = "GORT_BENCH_MEMORY"
 )
@@ -466,6 +467,51 @@ func BenchmarkCallPlain(b *testing.B) {
 	}
 	b.StopTimer()
 	checkEqual(b, "sum", x, 2*b.N)
+}
+
+// Mutex: nobody else wants it; several goroutines do.
+
+type contest struct {
+	mutex sync.Mutex
+	count int
+	wg    sync.WaitGroup
+}
+
+func BenchmarkMutexUncontended(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c := &contest{}
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		c.mutex.Lock()
+		c.count++
+		c.mutex.Unlock()
+	}
+	b.StopTimer()
+	checkEqual(b, "times locked", c.count, b.N)
+}
+
+func (c *contest) contend(times int) {
+	for i := 0; i < times; i++ {
+		c.mutex.Lock()
+		c.count++
+		c.mutex.Unlock()
+	}
+	c.wg.Done()
+}
+
+func BenchmarkMutexContended(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	c := &contest{}
+	c.wg.Add(1)
+	c.contend(b.N % contenders)
+	c.wg.Add(contenders)
+	b.ResetTimer()
+	for i := 0; i < contenders; i++ {
+		go c.contend(b.N / contenders)
+	}
+	c.wg.Wait()
+	b.StopTimer()
+	checkEqual(b, "times locked", c.count, b.N)
 }
 
 // Memory: goroutines that wait, in a process of their own.
