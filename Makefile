@@ -503,18 +503,21 @@ bench-compare: $(bench-bins)
 inst		:= $(DESTDIR)$(PREFIX)
 
 install: all
-	install -d $(inst)/include/gort $(inst)/lib/gort $(inst)/lib/pkgconfig
+	install -d $(inst)/include/gort $(inst)/lib/gort $(inst)/lib/pkgconfig \
+		$(inst)/share/gort
 	install -m 644 $(wildcard */include/gort/*.h) $(inst)/include/gort
 	install -m 644 $(O)/libgort.a $(inst)/lib
 	install -m 644 $(O)/gort.pc $(inst)/lib/pkgconfig
 	install -m 644 $(O)/gort.specs $(inst)/lib/gort
 	install -m 755 $(as-tool) $(inst)/lib/gort/as
+	install -m 644 kernel/gort-gdb.py $(inst)/share/gort
 
 uninstall:
 	rm -f $(addprefix $(inst)/include/gort/,$(notdir $(wildcard */include/gort/*.h)))
 	rm -f $(inst)/lib/libgort.a $(inst)/lib/pkgconfig/gort.pc
 	rm -f $(inst)/lib/gort/gort.specs $(inst)/lib/gort/as
-	-rmdir $(inst)/include/gort $(inst)/lib/gort
+	rm -f $(inst)/share/gort/gort-gdb.py
+	-rmdir $(inst)/include/gort $(inst)/lib/gort $(inst)/share/gort
 
 # ---------------------------------------------------------------------------
 # The rest
@@ -556,7 +559,7 @@ help:
 	@echo '                  arm64; as root it installs the Debian packages it lacks'
 	@echo '  bench           run the benchmarks; ARGS="..." goes to them'
 	@echo '  bench-compare   run the benchmarks beside those of others'
-	@echo '  install         headers, library, gort.pc, assembler into DESTDIR/PREFIX'
+	@echo '  install         headers, library, gort.pc, assembler, gdb commands into DESTDIR/PREFIX'
 	@echo '  uninstall       remove them'
 	@echo '  clean           remove O'
 	@echo '  distclean       remove all builds, tags and compile_commands.json'

@@ -46,21 +46,11 @@ REGISTERS = {
 FRAMES_MAX = 64
 
 
-def pointer(addr, name):
-    """addr as a struct name *"""
-    return gdb.Value(addr).cast(gdb.lookup_type('struct ' + name).pointer())
-
-
 def read_field(addr, field):
     """A number; faster than by gdb.Value, there may be a million slots"""
     raw = gdb.selected_inferior().read_memory(addr + field.bitpos // 8,
                                               field.type.sizeof)
     return int.from_bytes(raw, 'little')
-
-
-def enumeration(name):
-    """{number: name} of an enumeration"""
-    return {f.enumval: f.name for f in gdb.lookup_type('enum ' + name).fields()}
 
 
 def words(name):
@@ -74,9 +64,10 @@ class Runtime:
     def __init__(self):
         try:
             classes, region = self.find_variables()
-            self.g = gdb.lookup_type('struct g')
-            self.statuses = enumeration('g_status')
-            self.reasons = enumeration('wait_reason')
+            # The user may have types of the same names.
+            self.block = classes.symtab.static_block()
+            self.g = self.type('struct g')
+            self.statuses = self.enumeration('g_status', self.block)
         except gdb.error:
             raise gdb.GdbError(NO_DEBUG)
         # A status may come with flags, which are above all of these.
@@ -97,6 +88,19 @@ class Runtime:
                 if region.symtab.fullname() == classes.symtab.fullname():
                     return classes, region
         raise gdb.GdbError(NO_DEBUG)
+
+    def type(self, name):
+        return gdb.lookup_type(name, self.block)
+
+    def pointer(self, addr, name):
+        """addr as a struct name *"""
+        return gdb.Value(addr).cast(self.type('struct ' + name).pointer())
+
+    @staticmethod
+    def enumeration(name, block):
+        """{number: name}, as code in this block has it"""
+        fields = gdb.lookup_type('enum ' + name, block).fields()
+        return {f.enumval: f.name for f in fields}
 
     def find_slots(self, lowest, region):
         span = 1 << int(region['span'])
@@ -120,7 +124,7 @@ class Runtime:
                     found.append((read_field(addr, fields['id']), addr))
             except gdb.MemoryError:
                 pass
-        return [pointer(addr, 'g') for _, addr in sorted(found)]
+        return [self.pointer(addr, 'g') for _, addr in sorted(found)]
 
     def status_name(self, status):
         return self.statuses.get(status & self.status_mask, 'G_?')
@@ -197,8 +201,8 @@ class SwitchUnwinder(Unwinder):
         super().__init__('gort')
         self.place = None
 
-    def switch_on(self, g):
-        self.g = g
+    def switch_on(self, goroutine):
+        self.context = goroutine.context()
         self.place = place(gdb.newest_frame())
         gdb.frame_filters[self.name] = HideBorrowed(self.place)
         gdb.invalidate_cached_frames()
@@ -211,15 +215,13 @@ class SwitchUnwinder(Unwinder):
     def __call__(self, pending):
         if not self.place or place(pending) != self.place:
             return None
-        sp = self.g['ctx']['sp']
         names = REGISTERS[pending.architecture().name()]
         info = pending.create_unwind_info(
-            FrameId(sp, pending.read_register('pc')))
-        frame = pointer(sp, 'switch_frame').dereference()
-        for field in frame.type.fields():
+            FrameId(self.context, pending.read_register('pc')))
+        for field in self.context.type.target().fields():
             self.save(info, pending, names.get(field.name, field.name),
-                      frame[field])
-        self.save(info, pending, names['sp'], sp + frame.type.sizeof)
+                      self.context[field.name])
+        self.save(info, pending, names['sp'], self.context + 1)
         return info
 
     @staticmethod
@@ -264,22 +266,30 @@ class Goroutine:
         self.id = int(g['id'])
         self.thread = threads.of(g)
 
+    def context(self):
+        """What arch_mcall() left on the stack."""
+        return self.runtime.pointer(self.g['ctx']['sp'], 'switch_frame')
+
     def never_ran(self):
         if self.thread:
             return False
-        frame = pointer(self.g['ctx']['sp'], 'switch_frame')
         start = gdb.parse_and_eval('(unsigned long)&goroutine_start')
-        return int(frame['pc']) == int(start)
+        return int(self.context()['pc']) == int(start)
 
     def state(self):
         status = self.runtime.status_name(int(self.g['status']))
         text = words(status)
         if status == 'G_WAITING':
-            reason = self.runtime.reasons.get(int(self.g['wait_reason']))
-            text += ', ' + words(reason) if reason else ''
+            text += ', ' + self.wait_reason()
         if self.thread:
             text += ', thread %d' % self.thread.num
         return '[%s]' % text
+
+    def wait_reason(self):
+        # Code that parks goroutines knows the names.
+        block = gdb.block_for_pc(int(self.context()['pc']) - 1)
+        names = self.runtime.enumeration('wait_reason', block.static_block)
+        return words(names[int(self.g['wait_reason'])])
 
     def where(self):
         if self.never_ran():
@@ -321,7 +331,7 @@ class Selected:
         if self.goroutine.thread:
             self.goroutine.thread.switch()
             return
-        UNWINDER.switch_on(self.goroutine.g)
+        UNWINDER.switch_on(self.goroutine)
         frame = gdb.newest_frame()
         while frame and place(frame) == UNWINDER.place:
             frame = frame.older()

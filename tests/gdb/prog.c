@@ -15,6 +15,15 @@
 
 static volatile long sink;
 
+/* What gort has, too: its gdb commands must not mistake them. */
+struct g {
+	int id;
+} my_g;
+
+enum wait_reason { MY_REASON } my_reason;
+
+static volatile int classes[3], region;
+
 /* Below gort_systemstack_call(). */
 static __noinline void on_system_stack(void *arg)
 {
@@ -152,7 +161,9 @@ static void never_ran(void *arg)
 
 static __noinline void all_there(void)
 {
-	sink += 2;
+	sink += 2 + classes[0] + region;
+	if (dump_core)
+		__builtin_trap();
 }
 
 static __noinline void start_all(void)
@@ -173,8 +184,6 @@ static void states(void *arg)
 	chan = gort_chan_new(0, 0);
 	start_all();
 	all_there();
-	if (dump_core)
-		__builtin_trap();
 	atomic_store(&spinning, false);
 }
 

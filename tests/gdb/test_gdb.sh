@@ -157,12 +157,17 @@ core_commands()
 	settings
 	echo source kernel/gort-gdb.py
 	if [[ ${EMULATOR-} ]]; then
-		# The emulator leaves out what gdb wants to relocate by.
+		# The emulator leaves out what gdb relocates by, and does not
+		# say which thread it was.
 		cat <<-EOT
 		python
 		auxv = gdb.execute('info auxv', to_string=True)
 		headers = int(auxv.split('AT_PHDR')[1].split()[4], 16)
 		gdb.execute('symbol-file -o %#x $prog' % (headers - 64))
+		for thread in gdb.selected_inferior().threads():
+		    thread.switch()
+		    if gdb.newest_frame().name() == 'all_there':
+		        break
 		end
 		EOT
 	fi
@@ -211,12 +216,17 @@ run_gdb_live()
 	grep -q '^\[thread\]' "$tap_tmp/out"
 }
 
-# The emulator cannot be asked for one in less than a minute, but writes one.
+# Through the emulator gdb misses pages; it writes core files itself.
+can_dump_core()
+{
+	[[ ! ${EMULATOR-} ]] || (ulimit -S -c unlimited) 2>/dev/null
+}
+
 make_core()
 {
 	if [[ ${EMULATOR-} ]]; then
 		mkdir "$tap_tmp/cores"
-		(cd "$tap_tmp/cores" && ulimit -c unlimited &&
+		(cd "$tap_tmp/cores" && ulimit -S -c unlimited &&
 			GORTMAXPROCS=2 timeout -k 1 100 \
 				$EMULATOR "$OLDPWD/$prog" states core)
 		mv "$tap_tmp"/cores/*.core "$tap_tmp/core"
@@ -226,6 +236,7 @@ make_core()
 
 run_gdb_core()
 {
+	rm "$tap_tmp/out"
 	make_core || return
 	core_commands >"$tap_tmp/commands"
 	timeout -k 1 100 $gdb -nx -batch -ex "file $prog" \
@@ -402,7 +413,11 @@ ends_normally()
 	grep -q 'exited normally' "$tap_tmp/out"
 }
 
-plan 31
+if can_dump_core; then
+	plan 31
+else
+	plan 23
+fi
 check 'builds' build
 check 'gdb runs the program' run_gdb
 check 'from the system stack to the first function' \
@@ -420,8 +435,13 @@ check 'the program ends as without gdb' ends_normally
 check 'gort-gdb.py and a process' run_gdb_live
 check_goroutines 'process'
 check 'process: ends as without gdb' ends_normally
-check 'gort-gdb.py and a core file' run_gdb_core
-check_goroutines 'core file'
+if can_dump_core; then
+	check 'gort-gdb.py and a core file' run_gdb_core
+	check_goroutines 'core file'
+else
+	tap_n=$((tap_n + 1))
+	echo "ok $tap_n # SKIP core files: the limit of their size is 0"
+fi
 check 'a program that did not start yet' says "$prog" 'gort_run() was not called'
 check 'a program without debug information' without_debug_information
 check 'a program without gort' says /bin/true 'no debug information of gort'
