@@ -280,8 +280,9 @@ off_cpu_backtrace()
 	section waiter
 	[[ $(frames waiter 1 | grep -c '^wait_deep$') = 26 ]] &&
 		[[ $(frames waiter 1 | grep -c '^__morestack$') = 2 ]] &&
-		diff <(printf '%s\n' gort_chan_recv waiter goroutine_start) \
-		     <(frames waiter 1 | sed -n '/^gort_chan_recv$/,$p' |
+		frames waiter 1 | sed '/^wait_deep$/,$d' | grep 'chan_recv$' &&
+		diff <(printf '%s\n' waiter goroutine_start) \
+		     <(frames waiter 1 | sed -n '/^wait_deep$/,$p' |
 			grep -v -e '^wait_deep$' -e '^__morestack$')
 }
 
