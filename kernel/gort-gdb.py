@@ -286,10 +286,11 @@ class Goroutine:
         return '[%s]' % text
 
     def wait_reason(self):
-        # Code that parks goroutines knows the names.
+        # The code that parked it knows the names.
         block = gdb.block_for_pc(int(self.context()['pc']) - 1)
-        names = self.runtime.enumeration('wait_reason', block.static_block)
-        return words(names[int(self.g['wait_reason'])])
+        block = block.static_block if block else self.runtime.block
+        names = self.runtime.enumeration('wait_reason', block)
+        return words(names.get(int(self.g['wait_reason']), 'WAIT_?'))
 
     def where(self):
         if self.never_ran():
@@ -310,6 +311,15 @@ class Goroutine:
             return ''
         return ', created by %s in goroutine %d' % (
             at(int(self.g['created_pc']) - 1), int(self.g['parent']))
+
+    def summary(self):
+        here = self.thread and \
+            self.thread.ptid == gdb.selected_thread().ptid
+        try:
+            text = self.state() + ' ' + self.where() + self.creator()
+        except (gdb.error, gdb.GdbError) as error:
+            text = '(%s)' % error
+        return '%s %-4d %s' % ('*' if here else ' ', self.id, text)
 
     def execute(self, command, from_tty):
         if self.never_ran():
@@ -391,9 +401,7 @@ is the innermost that does not belong to gort or libc."""
 
     def invoke(self, arg, from_tty):
         for g in goroutines():
-            here = g.thread and g.thread.ptid == gdb.selected_thread().ptid
-            print('%s %-4d %s %s%s' % ('*' if here else ' ', g.id, g.state(),
-                                       g.where(), g.creator()))
+            print(g.summary())
 
 
 class GoroutineCommand(gdb.Command):

@@ -140,12 +140,34 @@ goroutine_commands()
 	EOT
 }
 
+# A status with a flag, a context that cannot be read.
+damage_commands()
+{
+	cat <<-'EOT'
+	python
+	waiter = [g for g in goroutines() if str(g.id) == number('wait_deep')][0]
+	def damage(field, value):
+	    place = '*(%s *)%d' % (field.type.unqualified(), int(field.address))
+	    old = int(field)
+	    gdb.execute('set variable %s = %d' % (place, value))
+	    gdb.execute('info goroutines')
+	    gdb.execute('set variable %s = %d' % (place, old))
+	print('[scan bit]')
+	damage(waiter.g['status'], int(waiter.g['status']) | 0x1000)
+	print('[no context]')
+	damage(waiter.g['ctx']['sp'], 8)
+	print('[-]')
+	end
+	EOT
+}
+
 live_commands()
 {
 	settings
 	echo source kernel/gort-gdb.py
 	run_to all_there
 	goroutine_commands
+	damage_commands
 	if [[ ! ${EMULATOR-} ]]; then
 		echo "generate-core-file $tap_tmp/core"
 	fi
@@ -265,11 +287,24 @@ has()
 	[[ $(section "$name" | grep -c .) = $# ]]
 }
 
+lists_scan_bit()
+{
+	lists_goroutines 'scan bit'
+}
+
+lists_damaged()
+{
+	section 'no context'
+	[[ $(section 'no context' | grep -c ' at tests/gdb/prog') = 3 ]] &&
+		section 'no context' | grep -qE '^  [0-9]+ +\(Cannot access memory.*\)$'
+}
+
+# lists_goroutines section
 lists_goroutines()
 {
 	local file='at tests/gdb/prog\.c:[0-9]+'
 	local by=", created by start_all $file in goroutine 1"
-	has list "\* 1 +\[running, thread [12]\] all_there $file" \
+	has "$1" "\* 1 +\[running, thread [12]\] all_there $file" \
 		"  [0-9]+ +\[running, thread [12]\] spinner $file$by" \
 		"  [0-9]+ +\[waiting, chan recv\] wait_deep $file$by" \
 		"  [0-9]+ +\[runnable\] before never_ran $file$by"
@@ -331,7 +366,7 @@ thread_as_before()
 # How gort-gdb.py does: in a process, in a core file.
 check_goroutines()
 {
-	check "$1: all goroutines are listed" lists_goroutines
+	check "$1: all goroutines are listed" lists_goroutines list
 	check "$1: a goroutine off the CPU has its frames" off_cpu_backtrace
 	check "$1: and locals" off_cpu_locals
 	check "$1: one that runs has its thread's" running_backtrace
@@ -415,9 +450,9 @@ ends_normally()
 }
 
 if can_dump_core; then
-	plan 31
+	plan 33
 else
-	plan 23
+	plan 25
 fi
 check 'builds' build
 check 'gdb runs the program' run_gdb
@@ -435,6 +470,8 @@ check 'the program ends as without gdb' ends_normally
 
 check 'gort-gdb.py and a process' run_gdb_live
 check_goroutines 'process'
+check 'process: a status with the scan bit' lists_scan_bit
+check 'process: a goroutine that is damaged' lists_damaged
 check 'process: ends as without gdb' ends_normally
 if can_dump_core; then
 	check 'gort-gdb.py and a core file' run_gdb_core
