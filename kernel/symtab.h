@@ -5,8 +5,8 @@
  * Context: any, signal handlers included: neither malloc, stdio nor the
  * loader's lock; errno is kept; about 1 KiB of stack.
  * Locking: none inside.  The caller holds one lock around each call of
- * symtab_lookup(), symtab_line() and symtab_refresh().  As a handler may interrupt the
- * holder, a handler must only try that lock.
+ * symtab_lookup(), symtab_line() and symtab_refresh().  As a handler may
+ * interrupt the holder, a handler must only try that lock.
  */
 #ifndef KERNEL_SYMTAB_H
 #define KERNEL_SYMTAB_H

@@ -525,7 +525,7 @@ static void test_sequences(void **state)
 	put_sequence(0x3000, 16);
 	put_sequence(0, 16);		/* dropped by the linker */
 	put_sequence(UINT64_MAX - 7, 16);	/* the same */
-	op_set_address(0x1004);			/* ends before it begins */
+	op_set_address(0x1004);		/* ends before it begins */
 	op_special(0, 0);
 	op_set_address(0x500);
 	op_end_sequence();
