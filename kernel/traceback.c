@@ -185,7 +185,6 @@ static void print_header(const struct g *gp)
 
 static void traceback_walk(struct walk w)
 {
-	symtab_refresh();
 	if (w.gp)
 		print_header(w.gp);
 	print_frames(w);
@@ -193,7 +192,8 @@ static void traceback_walk(struct walk w)
 		print_origin(w.gp);
 }
 
-void traceback_g(struct g *gp)
+/* One that is off the CPU. */
+static void traceback_g(struct g *gp)
 {
 	uintptr_t pc = context_pc(&gp->ctx);
 
@@ -210,6 +210,7 @@ void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp)
 {
 	struct g *self = getg();
 
+	symtab_refresh();
 	traceback_walk((struct walk){
 		.gp = gp,
 		.mp = self ? self->m : NULL,
@@ -259,6 +260,7 @@ void traceback_others(const struct g *skip)
 	struct g *gp;
 	u64 n = 0;
 
+	symtab_refresh();
 	while ((gp = stack_next_g(&cursor))) {
 		if (gp == skip || n++ >= GOROUTINES_MAX)
 			continue;

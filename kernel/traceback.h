@@ -6,9 +6,6 @@
 
 struct g;
 
-/* Print a goroutine that is off the CPU: header and frames. */
-void traceback_g(struct g *gp);
-
 /*
  * Print what this thread does, from pc and frame pointer fp on, on gp's stack
  * (NULL: none), g0 or the signal stack.

@@ -19,8 +19,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <gort/sync.h>
-
 #ifdef __cplusplus
 extern "C" {
 #endif
@@ -305,6 +303,7 @@ int *gort_errno_location(void);
 #include <gort/io.h>
 #include <gort/select.h>
 #include <gort/signal.h>
+#include <gort/sync.h>
 #include <gort/time.h>
 
 #endif
