@@ -304,8 +304,8 @@ lists_goroutines()
 {
 	local file='at tests/gdb/prog\.c:[0-9]+'
 	local by=", created by start_all $file in goroutine 1"
-	has "$1" "\* 1 +\[running, thread [12]\] all_there $file" \
-		"  [0-9]+ +\[running, thread [12]\] spinner $file$by" \
+	has "$1" "\* 1 +\[running, thread [123]\] all_there $file" \
+		"  [0-9]+ +\[running, thread [123]\] spinner $file$by" \
 		"  [0-9]+ +\[waiting, chan recv\] wait_deep $file$by" \
 		"  [0-9]+ +\[runnable\] before never_ran $file$by"
 }
