@@ -406,6 +406,37 @@ void m_unlock_g(struct m *mp, struct g *gp)
 }
 
 /*
+ * mp has gp in hand, but no P.  True: now it has one that was idle.  Else gp
+ * is in the global queue; at once, since whoever idles a P looks there first.
+ */
+bool __systemstack p_get_or_queue(struct m *mp, struct g *gp)
+{
+	struct p *pp;
+
+	lock(&sched.lock);
+	pp = p_get_idle_locked();
+	if (!pp)
+		globrunq_put_locked(gp);
+	unlock(&sched.lock);
+	if (pp)
+		p_acquire(mp, pp);
+	return pp;
+}
+
+/*
+ * mp's goroutine is the next on mp's P: a short cut.  It is in our hands
+ * while the world is stopped, so nobody sends another P for it.
+ */
+static bool __systemstack m_take_locked(struct m *mp, struct g *gp)
+{
+	if (!mp->p || !runq_take_this(mp->p, gp))
+		return false;
+	while (mp->p && interrupts() & INT_STW)
+		stw_stop_m(mp);
+	return mp->p || p_get_or_queue(mp, gp);
+}
+
+/*
  * m_stop_locked - mp waits until its goroutine is runnable and a P comes for
  * it.  Returns the goroutine, or NULL when the run ends.
  */
@@ -413,14 +444,10 @@ struct g * __systemstack m_stop_locked(struct m *mp)
 {
 	struct g *gp = mp->lockedg;
 
-	while (mp->p) {
-		if (interrupts() & INT_STW)
-			stw_stop_m(mp);
-		else if (runq_take_this(mp->p, gp))
-			return gp;
-		else
-			handoff_p(p_release(mp));
-	}
+	if (m_take_locked(mp, gp))
+		return gp;
+	if (mp->p)
+		handoff_p(p_release(mp));
 	lock(&sched.lock);
 	if (!stopping()) {
 		/* The P may be on its way already; so is the note. */

@@ -101,6 +101,7 @@ u32 m_poke_others(struct m *self, bool again);
 int thread_create(struct m *mp, void *(*fn)(void *));
 void wake_p(void *arg);
 void handoff_p(struct p *pp);
+bool p_get_or_queue(struct m *mp, struct g *gp);
 
 /* stw.c */
 void stw_stop_m(struct m *mp);

@@ -169,8 +169,7 @@ struct m {
 	bool locked_asleep;	/* counted in nlocked_ms */
 	struct m *stw_link;	/* stopped with the world */
 	struct p *stw_p;	/* its P, which it gets back; or NULL */
-	struct note stw_note;	/* it goes on.  Not ->park: for a goroutine
-				 * locked to it a P may come there any time */
+	struct note stw_note;	/* it goes on */
 };
 
 #define RUNQ_SIZE	256u

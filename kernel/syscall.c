@@ -73,21 +73,12 @@ static bool take_back(struct m *mp, struct g *gp, struct p *pp)
 static __g0_noreturn void syscall_end_m(struct g *gp)
 {
 	struct m *mp = gp->m;
-	struct p *pp;
 
 	m_drop_g(mp);
 	mp->locks--;
 	casgstatus(mp, gp, G_SYSCALL, G_RUNNABLE);
-	/* At once: whoever idles its P looks at the queue before. */
-	lock(&sched.lock);
-	pp = p_get_idle_locked();
-	if (!pp)
-		globrunq_put_locked(gp);
-	unlock(&sched.lock);
-	if (pp) {
-		p_acquire(mp, pp);
-		runq_put_next(pp, gp);
-	}
+	if (p_get_or_queue(mp, gp))
+		runq_put_next(mp->p, gp);
 	schedule();
 }
 
