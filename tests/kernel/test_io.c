@@ -2,9 +2,7 @@
 /*
  * tests/kernel/test_io.c - descriptors: real sockets, pipes, terminals, files.
  *
- * "Waits" is asserted by counting: a goroutine says that it is about to call,
- * and the kernel is asked (by poll(2)) that there is nothing for it; that it
- * is parked is seen by a run on one P, where yielding lets it get there.
+ * That a goroutine waits is seen in what gort_stack_dump() says about it.
  */
 #define _GNU_SOURCE
 #include <gort/gort.h>
@@ -48,10 +46,27 @@ static void run_1p(void (*fn)(void *), void *arg)
 	free(keep);
 }
 
-static void let_others_run(void)
+/* How many goroutines wait for a descriptor. */
+static int waiting(void)
 {
-	for (int i = 0; i < 100; i++)
-		gort_yield();
+	static char dump[1 << 16];
+	const char *at = dump;
+	int n = 0;
+
+	CHECK_LT(gort_stack_dump(dump, sizeof(dump)), sizeof(dump));
+	while ((at = strstr(at, "[IO wait"))) {
+		at++;
+		n++;
+	}
+	return n;
+}
+
+static void until_waiting(int n)
+{
+	do {
+		for (int i = 0; i < 20; i++)
+			gort_yield();
+	} while (waiting() < n);
 }
 
 static struct gort_waitgroup wg;
@@ -154,9 +169,8 @@ static void (*const pairs[])(int fds[2]) = { pipe_pair, unix_pair, tcp_pair };
 
 struct reader {
 	int fd;
-	size_t n;		/* most to read */
 	ssize_t got;
-	bool began, ended;
+	bool ended;
 	char buf[16];
 };
 
@@ -164,8 +178,9 @@ static void read_once(void *arg)
 {
 	struct reader *r = arg;
 
-	r->began = true;
-	r->got = gort_read(r->fd, r->buf, r->n ? r->n : sizeof(r->buf));
+	errno = 4711;
+	r->got = gort_read(r->fd, r->buf, sizeof(r->buf));
+	CHECK_EQ(errno, 4711);
 	r->ended = true;
 	done();
 }
@@ -179,16 +194,13 @@ static void check_blocks_and_wakes(void *arg)
 
 		pairs[i](fds);
 		r.fd = fds[1];
-		errno = 4711;
 		spawn(read_once, &r);
-		let_others_run();
-		CHECK_EQ(r.began, true);
+		until_waiting(1);
 		CHECK_EQ(r.ended, false);
 		CHECK_EQ(gort_write(fds[0], "hello", 5), 5);
 		join();
 		CHECK_EQ(r.got, 5);
 		CHECK_EQ(memcmp(r.buf, "hello", 5), 0);
-		CHECK_EQ(errno, 4711);
 		close_pair(fds);
 	}
 }
@@ -361,7 +373,7 @@ static void check_half_close(void *arg)
 		pairs[i](fds);
 		r.fd = fds[1];
 		spawn(read_once, &r);
-		let_others_run();
+		until_waiting(1);
 		CHECK_EQ(shutdown(fds[0], SHUT_WR), 0);
 		join();
 		CHECK_EQ(r.got, 0);
@@ -391,7 +403,6 @@ static void write_until_error(void *arg)
 	struct reader *r = arg;
 	static char big[65536];
 
-	r->began = true;
 	do {
 		r->got = gort_write(r->fd, big, sizeof(big));
 	} while (r->got >= 0);
@@ -409,7 +420,7 @@ static void check_peer_gone(void *arg)
 		pairs[i](fds);
 		w.fd = fds[0];
 		spawn(write_until_error, &w);
-		let_others_run();
+		until_waiting(1);
 		CHECK_EQ(w.ended, false);
 		CHECK_EQ(gort_close(fds[1]), 0);
 		join();
@@ -486,7 +497,7 @@ static void fill_backlog(struct connector *c, int lfd)
 	CHECK_EQ(c[0].err, 0);
 	CHECK_EQ(gort_poll(&p, 1, -1), 1);
 	spawn(connect_once, &c[1]);
-	let_others_run();
+	until_waiting(1);
 	CHECK_EQ(c[1].ended, false);
 }
 
@@ -693,7 +704,7 @@ static void cancel(void (*fn)(void *), int fd, int n)
 		c[i] = (struct canceled){ .fd = fd };
 		spawn(fn, &c[i]);
 	}
-	let_others_run();
+	until_waiting(n);
 	for (int i = 0; i < n; i++)
 		CHECK_EQ(c[i].ended, false);
 	CHECK_EQ(gort_close(fd), 0);
@@ -896,9 +907,9 @@ static void check_deadline_while_blocked(void *arg)
 		c[i] = (struct canceled){ .fd = fds[1] };
 		spawn(canceled_read, &c[i]);
 	}
-	let_others_run();
+	until_waiting(3);
 	CHECK_EQ(gort_set_deadline(fds[1], gort_now_ns() + LONG, 0), 0);
-	let_others_run();
+	until_waiting(3);
 	CHECK_EQ(c[0].ended || c[1].ended || c[2].ended, false);
 	/* Earlier than what is set. */
 	CHECK_EQ(gort_set_deadline(fds[1], gort_now_ns() + 3 * MSEC, 0), 0);
@@ -909,7 +920,7 @@ static void check_deadline_while_blocked(void *arg)
 	CHECK_EQ(gort_set_deadline(fds[1], 0, 0), 0);
 	c[0] = (struct canceled){ .fd = fds[1] };
 	spawn(canceled_read, &c[0]);
-	let_others_run();
+	until_waiting(1);
 	CHECK_EQ(c[0].ended, false);
 	CHECK_EQ(gort_set_deadline(fds[1], 1, 1), 0);
 	join();
@@ -920,7 +931,7 @@ static void check_deadline_while_blocked(void *arg)
 	c[0] = (struct canceled){ .fd = fds[1] };
 	spawn(canceled_read, &c[0]);
 	gort_sleep_ns(4 * MSEC);
-	let_others_run();
+	until_waiting(1);
 	CHECK_EQ(c[0].ended, false);
 	CHECK_EQ(gort_write(fds[0], "x", 1), 1);
 	join();
@@ -1188,6 +1199,7 @@ static void all_calls_outside(void *arg)
 static void check_bad(void *arg)
 {
 	int fds[2];
+	char b;
 
 	(void)arg;
 	all_calls(-1, -EBADF);
@@ -1206,7 +1218,7 @@ static void check_bad(void *arg)
 	all_calls_outside(NULL);
 	gort_syscall_exit();
 	pipe_pair(fds);
-	CHECK_EQ(gort_read(fds[0], NULL, 1), -EBADF);	/* for writing */
+	CHECK_EQ(gort_read(fds[0], &b, 1), -EBADF);	/* for writing */
 	CHECK_EQ(gort_write(fds[0], "x", 1), 1);
 	CHECK_EQ(gort_read(fds[1], NULL, 1), -EFAULT);
 	CHECK_EQ(gort_send(fds[0], "x", 1, 0), -ENOTSOCK);
@@ -1274,8 +1286,7 @@ static void use_once(const int fds[2])
 	struct reader r = { .fd = fds[1] };
 
 	spawn(read_once, &r);
-	let_others_run();
-	CHECK_EQ(r.began, true);
+	until_waiting(1);
 	CHECK_EQ(r.ended, false);
 	CHECK_EQ(gort_write(fds[0], "hello", 5), 5);
 	join();
@@ -1406,7 +1417,7 @@ static void check_eventfd(void *arg)
 
 	(void)arg;
 	spawn(read_once, &r);
-	let_others_run();
+	until_waiting(1);
 	CHECK_EQ(r.ended, false);
 	CHECK_EQ(gort_write(r.fd, &n, sizeof(n)), sizeof(n));
 	join();
@@ -1439,7 +1450,7 @@ static void check_pty(void *arg)
 	CHECK_EQ(tcsetattr(fds[1], TCSANOW, &raw), 0);
 	r.fd = fds[1];
 	spawn(read_once, &r);
-	let_others_run();
+	until_waiting(1);
 	CHECK_EQ(r.ended, false);
 	CHECK_EQ(gort_write(fds[0], "keys", 4), 4);
 	join();
@@ -1772,7 +1783,7 @@ static void deadlock_after_close(void *arg)
 	pipe_pair(fds);
 	c.fd = fds[1];
 	spawn(canceled_read, &c);
-	let_others_run();
+	until_waiting(1);
 	gort_close(fds[1]);
 	join();
 	gort_chan_recv(gort_chan_new(1, 0), NULL);
@@ -1787,7 +1798,7 @@ static void deadlock_after_read(void *arg)
 	pipe_pair(fds);
 	r.fd = fds[1];
 	spawn(read_once, &r);
-	let_others_run();
+	until_waiting(1);
 	gort_write(fds[0], "x", 1);
 	join();
 	gort_chan_recv(gort_chan_new(1, 0), NULL);
@@ -1818,7 +1829,7 @@ static void leave_waiting(void *arg)
 	(void)arg;
 	CHECK_EQ(gort_go(canceled_read, &c[0]), 0);
 	CHECK_EQ(gort_go(canceled_read, &c[1]), 0);
-	let_others_run();
+	until_waiting(2);
 	CHECK_EQ(c[0].ended || c[1].ended, false);
 	CHECK_EQ(gort_set_deadline(left_fds[1], gort_now_ns() + MSEC, 0), 0);
 }
