@@ -10,7 +10,7 @@
  * The heap is 4-ary: half as deep as a binary one, and four children are one
  * or two cache lines (D. B. Johnson, "Priority queues with update and finding
  * minimum spanning trees", 1975; as in the Go runtime).  The times lie in the
- * array, so finding a place touches no timer; each timer knows its index, so
+ * array, so comparing touches no timer; each timer knows its index, so
  * stopping one takes it out at once.
  *
  * Rejected: leaving stopped timers in the heap until their time comes, as Go
@@ -52,6 +52,7 @@
 
 #define HEAP_ARITY	4
 #define HEAP_MIN	16
+#define LATE_NS		10000000	/* as long as goroutines may run */
 
 #define STATE_ID	0xffffu
 #define RUNNER_SHIFT	16
@@ -84,7 +85,7 @@ static inline struct timer_heap *state_runner(u64 state, struct timer *t)
 	u32 id = state >> RUNNER_SHIFT & STATE_ID;
 	struct timer_heap *h = id ? &sched.ps[id - 1]->timers : NULL;
 
-	/* Acquire: pairs with the end of run_one(). */
+	/* Acquire: pairs with the end of timers_run(). */
 	if (h && atomic_load_explicit(&h->running, memory_order_acquire) == t)
 		return h;
 	return NULL;
@@ -193,15 +194,6 @@ static inline void heap_remove(struct timer_heap *h, struct timer *t)
  * Starting and stopping.
  */
 
-s64 time_after(s64 ns)
-{
-	s64 now = nanotime();
-
-	if (ns <= 0)
-		return now;
-	return ns < TIME_NEVER - 1 - now ? now + ns : TIME_NEVER - 1;
-}
-
 void timer_init(struct timer *t, void (*fn)(void *arg), void *arg)
 {
 	*t = (struct timer){ .fn = fn, .arg = arg };
@@ -280,18 +272,17 @@ bool timer_start_at(struct timer *t, s64 when)
 }
 
 /* Take t out of h.  False: it is not there any more. */
-static bool remove_pending(struct timer *t, struct timer_heap *h)
+static bool remove_pending(struct timer *t, struct timer_heap *h, u64 *state)
 {
-	u64 state;
 	bool ok;
 
 	lock(&h->lock);
-	state = state_load(t);
-	ok = state_heap(state) == h;
-	if (ok) {
+	*state = state_load(t);
+	ok = state_heap(*state) == h;
+	if (likely(ok)) {
 		heap_remove(h, t);
 		/* Release: pairs with insert_idle(). */
-		atomic_store_explicit(&t->state, state & ~(u64)STATE_ID,
+		atomic_store_explicit(&t->state, *state & ~(u64)STATE_ID,
 				      memory_order_release);
 	}
 	unlock(&h->lock);
@@ -307,14 +298,15 @@ bool timer_stop(struct timer *t)
 		u64 state = state_load(t);
 		struct timer_heap *h = state_heap(state);
 
-		if (h) {
-			stopped |= remove_pending(t, h);
+		if (h && !remove_pending(t, h, &state))
 			continue;
-		}
+		stopped |= h != NULL;
 		h = state_runner(state, t);
 		if (likely(!h || h == &mp->p->timers))
 			break;	/* not running, or it is fn that stops it */
-		cpu_relax();
+		/* fn may start it again: have another look after that. */
+		while (state_runner(state, t))
+			cpu_relax();
 	}
 	releasem(mp);
 	return stopped;
@@ -342,7 +334,9 @@ static struct timer *take_due(struct timer_heap *h, struct p *pp, s64 now)
 	if (unlikely(state_runner(state, t)))
 		return NULL;
 	heap_remove(h, t);
-	atomic_store_explicit(&pp->timers.running, t, memory_order_relaxed);
+	/* Release: who finds t here instead of the last one acquires what
+	 * that one's fn did. */
+	atomic_store_explicit(&pp->timers.running, t, memory_order_release);
 	state &= ~(((u64)STATE_ID << RUNNER_SHIFT) | STATE_ID);
 	/* Release: ->running, too, is seen by who sees this. */
 	atomic_store_explicit(&t->state,
@@ -351,7 +345,19 @@ static struct timer *take_due(struct timer_heap *h, struct p *pp, s64 now)
 	return t;
 }
 
+static bool has_plenty_to_do(struct p *pp)
+{
+	return atomic_load_explicit(&pp->runq_tail, memory_order_relaxed) -
+	       atomic_load_explicit(&pp->runq_head, memory_order_relaxed) >=
+	       RUNQ_SIZE / 2;
+}
+
 /*
+ * When many are due, goroutines get to run in between: a million timers that
+ * each start one would otherwise need the stacks of a million.  So while
+ * this P has plenty to do one timer is run at a time, unless that makes them
+ * late.
+ *
  * Not more than there were to begin with: fn may start the timer again, due
  * at once.
  */
@@ -361,9 +367,10 @@ bool __systemstack timers_run(struct p *victim, s64 now)
 	struct p *pp = getm()->p;
 	struct timer *t;
 	u32 left, n = 0;
+	s64 until = now;
 
 	lock(&h->lock);
-	for (left = h->len; left && (t = take_due(h, pp, now)); left--) {
+	for (left = h->len; left && (t = take_due(h, pp, until)); left--) {
 		void (*fn)(void *arg) = t->fn;
 		void *arg = t->arg;
 
@@ -373,6 +380,7 @@ bool __systemstack timers_run(struct p *victim, s64 now)
 		atomic_store_explicit(&pp->timers.running, NULL,
 				      memory_order_release);
 		n++;
+		until = has_plenty_to_do(pp) ? now - LATE_NS : now;
 		lock(&h->lock);
 	}
 	unlock(&h->lock);

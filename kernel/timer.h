@@ -61,8 +61,11 @@ bool timer_start_at(struct timer *t, s64 when_ns);
  */
 bool timer_stop(struct timer *t);
 
-/* ns from now; saturates.  Less than 0 is now. */
-s64 time_after(s64 ns);
+/* ns >= 0 after when; saturates. */
+static inline s64 time_add(s64 when, s64 ns)
+{
+	return ns < TIME_NEVER - 1 - when ? when + ns : TIME_NEVER - 1;
+}
 
 /* When pp's first timer is due, or TIME_NEVER.  Any thread. */
 s64 timers_next(const struct p *pp);
