@@ -175,6 +175,8 @@ __public int gort_chan_free(struct gort_chan *c)
 		return -EINVAL;
 	if (chan_has_waiters(c))
 		fatal("gort_chan_free of a channel that goroutines wait on");
+	if (c->timer)
+		after_free(c->timer);
 	free(c);
 	return 0;
 }

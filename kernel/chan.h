@@ -51,10 +51,12 @@ struct gort_chan {
 	size_t sendx, recvx;	/* next slot to fill, to drain */
 	struct waitq sendq, recvq;
 	u64 run;
+	struct timer *timer;	/* of gort_after(); else NULL */
 	char buf[] __attribute__((aligned(16)));
 };
 
 int chan_close(struct gort_chan *c);	/* goroutine or g0 */
+void after_free(struct timer *t);	/* sleep.c */
 void select_finish(struct selector *s, struct waiter *chosen);
 
 /* Acquire: pairs with the release of SELECT_PARKED. */

@@ -4,7 +4,9 @@
  */
 #include <gort/gort.h>
 
-#include "kernel/sched.h"
+#include <stdlib.h>
+
+#include "kernel/chan.h"
 #include "kernel/timer.h"
 
 __public int64_t gort_now_ns(void)
@@ -121,4 +123,48 @@ __public int gort_timer_stop(struct gort_timer *t)
 	if (!t)
 		return -EINVAL;
 	return timer_stop(&((struct user_timer *)t)->timer);
+}
+
+/*
+ * Channels that get the time.
+ */
+
+static void __systemstack send_time(void *arg)
+{
+	struct gort_chan *c = arg;
+	s64 now = nanotime();
+
+	chan_lock(c);
+	if (chan_send_now(c, &now) == -EAGAIN)
+		unlock(&c->lock);	/* the user has sent something */
+}
+
+__public struct gort_chan *gort_after(int64_t ns)
+{
+	struct gort_chan *c;
+	struct timer *t;
+
+	if (!in_goroutine())
+		return NULL;
+	t = malloc(sizeof(*t));
+	c = gort_chan_new(sizeof(s64), 1);
+	if (!t || !c) {
+		free(t);
+		free(c);
+		return NULL;
+	}
+	timer_init(t, send_time, c);
+	c->timer = t;
+	timer_start_at(t, time_after(ns));
+	return c;
+}
+
+/* The channel of t is to be freed. */
+void after_free(struct timer *t)
+{
+	if (in_goroutine())
+		timer_stop(t);
+	else if (timer_active(t))
+		fatal("gort_chan_free of a channel of gort_after() outside a goroutine");
+	free(t);
 }

@@ -312,6 +312,13 @@ bool timer_stop(struct timer *t)
 	return stopped;
 }
 
+bool timer_active(struct timer *t)
+{
+	u64 state = state_load(t);
+
+	return state_heap(state) || state_runner(state, t);
+}
+
 /*
  * The scheduler's side.
  */

@@ -61,6 +61,9 @@ bool timer_start_at(struct timer *t, s64 when_ns);
  */
 bool timer_stop(struct timer *t);
 
+/* Is it pending, or does it run?  A snapshot.  Context: any. */
+bool timer_active(struct timer *t);
+
 /* ns >= 0 after when; saturates. */
 static inline s64 time_add(s64 when, s64 ns)
 {

@@ -993,6 +993,132 @@ static void test_freed_by_fn(void **state)
 	run_on("4", check_freed_by_fn, NULL);
 }
 
+/* --- channels that get the time --- */
+
+static void check_after(void *arg)
+{
+	int n = mode_times(3000);
+	s64 now, start;
+
+	(void)arg;
+	for (int i = 0; i < n; i++) {
+		s64 ns = i % 7 * 1000 - 1000;
+		struct gort_chan *c;
+
+		start = gort_now_ns();
+		c = gort_after(ns);
+		CHECK_NE(c, NULL);
+		if (i % 2)
+			gort_yield();
+		/* Freed while it is pending, runs, has run; received. */
+		if (i % 3) {
+			CHECK_EQ(gort_chan_recv(c, &now), 0);
+			CHECK_LE(start + ns, now);
+			CHECK_LE(now, gort_now_ns());
+			CHECK_EQ(gort_chan_try_recv(c, &now), -EAGAIN);
+		}
+		CHECK_EQ(gort_chan_free(c), 0);
+	}
+	for (u32 i = 0; i < nprocs(); i++)
+		CHECK_EQ(timers_next(sched.ps[i]), TIME_NEVER);
+}
+
+static void test_after(void **state)
+{
+	(void)state;
+	assert_null(gort_after(1));
+	run_on("1", check_after, NULL);
+	run_on("4", check_after, NULL);
+}
+
+/* The element has no place any more: dropped, nobody blocks. */
+static void check_after_full(void *arg)
+{
+	struct gort_chan *full, *closed;
+	struct m *mp = acquirem();
+	s64 v = 4711;
+
+	(void)arg;
+	full = gort_after(0);
+	closed = gort_after(0);
+	CHECK_EQ(gort_chan_try_send(full, &v), 0);
+	CHECK_EQ(gort_chan_close(closed), 0);
+	releasem(mp);
+	gort_sleep_ns(1000000);
+	CHECK_EQ(gort_chan_recv(full, &v), 0);
+	CHECK_EQ(v, 4711);
+	CHECK_EQ(gort_chan_try_recv(full, &v), -EAGAIN);
+	CHECK_EQ(gort_chan_recv(closed, &v), -EPIPE);
+	CHECK_EQ(gort_chan_free(full), 0);
+	CHECK_EQ(gort_chan_free(closed), 0);
+}
+
+static void test_after_full(void **state)
+{
+	(void)state;
+	run_on("1", check_after_full, NULL);
+}
+
+static void check_after_select(void *arg)
+{
+	int n = mode_times(300);
+	s64 v;
+
+	(void)arg;
+	for (int i = 0; i < n; i++) {
+		struct gort_chan *soon = gort_after(i % 5 * 10000);
+		struct gort_chan *late = gort_after(HOUR);
+		struct gort_select_case cases[] = {
+			GORT_RECV_CASE(late, &v), GORT_RECV_CASE(soon, &v),
+		};
+
+		CHECK_EQ(gort_select(cases, 2, 0), 1);
+		CHECK_EQ(gort_chan_free(soon), 0);
+		CHECK_EQ(gort_chan_free(late), 0);
+	}
+}
+
+static void test_after_select(void **state)
+{
+	(void)state;
+	run_on("1", check_after_select, NULL);
+	run_on("4", check_after_select, NULL);
+}
+
+static void make_after(void *arg)
+{
+	*(struct gort_chan **)arg = gort_after(HOUR);
+}
+
+static void test_after_free_later(void **state)
+{
+	struct gort_chan *c = NULL;
+
+	(void)state;
+	run_on("2", make_after, &c);
+	assert_non_null(c);
+	assert_int_equal(gort_chan_free(c), 0);
+}
+
+static void free_chan(void *arg)
+{
+	gort_chan_free(arg);
+}
+
+static void free_on_g0(void *arg)
+{
+	(void)arg;
+	gort_systemstack_call(free_chan, gort_after(HOUR));
+}
+
+static void test_after_free_outside(void **state)
+{
+	(void)state;
+	child_run(run_1p, free_on_g0);
+	child_expect_text("fatal error: gort_chan_free of a channel of gort_after() outside a goroutine");
+	child_expect_exit(2);
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -1019,6 +1145,11 @@ int main(void)
 		cmocka_unit_test(test_timer),
 		cmocka_unit_test(test_periodic),
 		cmocka_unit_test(test_freed_by_fn),
+		cmocka_unit_test(test_after),
+		cmocka_unit_test(test_after_full),
+		cmocka_unit_test(test_after_select),
+		cmocka_unit_test(test_after_free_later),
+		cmocka_unit_test(test_after_free_outside),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -15,6 +15,8 @@
 extern "C" {
 #endif
 
+struct gort_chan;
+
 /* Now.  Context: any, also signal handlers. */
 int64_t gort_now_ns(void);
 
@@ -74,6 +76,20 @@ int gort_timer_reset(struct gort_timer *t, int64_t ns, int64_t period_ns);
  * it was never started; -EINVAL (NULL), -EPERM.
  */
 int gort_timer_stop(struct gort_timer *t);
+
+/*
+ * gort_after - a channel that receives one element, an int64_t with the time
+ * it was then, in ns nanoseconds (ns <= 0: at once).  For a time limit in
+ * gort_select().
+ *
+ * The channel is the caller's, who gives it back by gort_chan_free() in a
+ * goroutine, at any time: before the time has come, and whether or not it
+ * was received.
+ *
+ * Context: goroutine.  Does not block.
+ * Returns NULL when out of memory, or outside a goroutine.
+ */
+struct gort_chan *gort_after(int64_t ns);
 
 #ifdef __cplusplus
 }
