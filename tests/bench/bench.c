@@ -35,6 +35,9 @@
 #define CHAN_CAP	128
 #define SELECT_CAP	1024
 #define CONTENDERS	8
+#define OTHER_TIMERS	10000
+#define SLEEPERS	1000
+#define MINUTE_NS	((int64_t)60 * NSEC)
 #define FRAME_PAD	208	/* makes descend()'s frame about 256 bytes */
 #define SEGMENT_APART	((uintptr_t)1 << 20)
 
@@ -431,6 +434,101 @@ static void bench_select_pingpong(const struct bench *b, uint64_t n)
 	gort_chan_free(p.ping);
 	gort_chan_free(p.pong);
 	gort_chan_free(p.end);
+}
+
+/* ------------------------------------------------------------------------
+ * TimerStartStop: a timer that never comes; alone, and with others, of which
+ * half come before it and half after
+ */
+
+static void timer_ran(void *arg)
+{
+	(void)arg;
+	die("a timer of half an hour or more ran");
+}
+
+static void start_stop(uint64_t n)
+{
+	uint64_t stopped = 0;
+
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		struct gort_timer t;
+
+		gort_timer_init(&t, timer_ran, NULL);
+		gort_timer_start(&t, 60 * MINUTE_NS, 0);
+		stopped += (uint64_t)gort_timer_stop(&t);
+	}
+	timer_stop();
+	check_equal("timers stopped", stopped, n);
+}
+
+static void bench_timer_start_stop(const struct bench *b, uint64_t n)
+{
+	(void)b;
+	start_stop(n);
+}
+
+static void bench_timer_start_stop_10k(const struct bench *b, uint64_t n)
+{
+	static struct gort_timer others[OTHER_TIMERS];
+	uint64_t stopped = 0;
+
+	(void)b;
+	for (int i = 0; i < OTHER_TIMERS; i++) {
+		int64_t minutes = 30 + (int64_t)i * 7919 % 60;
+
+		gort_timer_init(&others[i], timer_ran, NULL);
+		check_ok("gort_timer_start",
+			 gort_timer_start(&others[i], minutes * MINUTE_NS, 0));
+	}
+	start_stop(n);
+	for (int i = 0; i < OTHER_TIMERS; i++)
+		stopped += (uint64_t)gort_timer_stop(&others[i]);
+	check_equal("other timers stopped", stopped, OTHER_TIMERS);
+}
+
+/* ------------------------------------------------------------------------
+ * SleepMany: goroutines that sleep for less than it takes to get round, so
+ * that nobody waits for the clock
+ */
+
+struct sleeper {
+	uint64_t times;
+	uint64_t *slept;
+	struct gort_waitgroup *wg;
+};
+
+static void sleep_many(void *arg)
+{
+	struct sleeper *s = arg;
+
+	for (uint64_t i = 0; i < s->times; i++) {
+		gort_sleep_ns(1000);
+		++*s->slept;	/* one P: no two at a time */
+	}
+	gort_waitgroup_done(s->wg);
+}
+
+static void bench_sleep_many(const struct bench *b, uint64_t n)
+{
+	struct gort_waitgroup wg = { { 0 } };
+	uint64_t slept = 0;
+
+	(void)b;
+	gort_waitgroup_add(&wg, SLEEPERS);
+	timer_start();
+	for (uint64_t i = 0; i < SLEEPERS; i++) {
+		struct sleeper s = {
+			n / SLEEPERS + (i < n % SLEEPERS), &slept, &wg
+		};
+
+		check_ok("gort_go_copy",
+			 gort_go_copy(sleep_many, &s, sizeof(s)));
+	}
+	gort_waitgroup_wait(&wg);
+	timer_stop();
+	check_equal("sleeps", slept, n);
 }
 
 /* ------------------------------------------------------------------------
@@ -970,6 +1068,9 @@ static const struct bench benches[] = {
 	{ "BenchmarkSelectReady2", 1, bench_select_ready2, 0 },
 	{ "BenchmarkSelectDefault", 1, bench_select_default, 0 },
 	{ "BenchmarkSelectPingPong", 1, bench_select_pingpong, 0 },
+	{ "BenchmarkTimerStartStop", 1, bench_timer_start_stop, 0 },
+	{ "BenchmarkTimerStartStop10k", 1, bench_timer_start_stop_10k, 0 },
+	{ "BenchmarkSleepMany", 1, bench_sleep_many, 0 },
 	{ "BenchmarkStackGrow64K", 1, bench_stack_grow, (size_t)64 << 10 },
 	{ "BenchmarkStackGrow1M", 1, bench_stack_grow, (size_t)1 << 20 },
 	{ "BenchmarkCallChecked", 1, bench_call_checked, 0 },

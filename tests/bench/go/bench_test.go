@@ -29,6 +29,9 @@ const (
 	contenders = 8
 	parked     = 1000000
 	memoryEnv  = "GORT_BENCH_MEMORY"
+
+	otherTimers = 10000
+	sleepers    = 1000
 )
 
 func checkEqual(b *testing.B, what string, got, want int) {
@@ -351,6 +354,74 @@ func BenchmarkSelectPingPong(b *testing.B) {
 	checkEqual(b, "round trips", v, b.N)
 	close(end)
 	wg.Wait()
+}
+
+// TimerStartStop: a timer that never comes; alone, and with others, of which
+// half come before it and half after.
+
+func timerRan() {
+	panic("a timer of half an hour or more ran")
+}
+
+func startStop(b *testing.B) {
+	stopped := 0
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		if time.AfterFunc(time.Hour, timerRan).Stop() {
+			stopped++
+		}
+	}
+	b.StopTimer()
+	checkEqual(b, "timers stopped", stopped, b.N)
+}
+
+func BenchmarkTimerStartStop(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	startStop(b)
+}
+
+func BenchmarkTimerStartStop10k(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var others []*time.Timer
+	for i := 0; i < otherTimers; i++ {
+		minutes := time.Duration(30 + i*7919%60)
+		others = append(others, time.AfterFunc(minutes*time.Minute, timerRan))
+	}
+	startStop(b)
+	stopped := 0
+	for _, t := range others {
+		if t.Stop() {
+			stopped++
+		}
+	}
+	checkEqual(b, "other timers stopped", stopped, otherTimers)
+}
+
+// SleepMany: goroutines that sleep for less than it takes to get round, so
+// that nobody waits for the clock.
+
+func BenchmarkSleepMany(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	slept := 0
+	var wg sync.WaitGroup
+	wg.Add(sleepers)
+	b.ResetTimer()
+	for i := 0; i < sleepers; i++ {
+		times := b.N / sleepers
+		if i < b.N%sleepers {
+			times++
+		}
+		go func() {
+			for k := 0; k < times; k++ {
+				time.Sleep(time.Microsecond)
+				slept++ // one P: no two at a time
+			}
+			wg.Done()
+		}()
+	}
+	wg.Wait()
+	b.StopTimer()
+	checkEqual(b, "sleeps", slept, b.N)
 }
 
 // StackGrow: a new goroutine recurses to a depth in bytes.
