@@ -145,6 +145,10 @@ SYM_FUNC_END(goroutine_start)
  * In:   %rsp copy of the ucontext, %rbp frame record, see sigcontext_call()
  * Out:  at the interrupted instruction, every register as it was
  *
+ * The interrupted code may have values on the x87 stack, where C does not
+ * expect any: with a full one, other code on this thread, or on one started
+ * by it, which inherits it, would compute with NaNs.
+ *
  * The kernel looks for its frame 8 bytes below %rsp, as if the handler had
  * returned to here.
  */
@@ -153,6 +157,7 @@ SYM_FUNC_START(async_preempt)
 	.cfi_def_cfa rbp, 16
 	.cfi_offset rbp, -16
 	.cfi_offset rip, -8
+	fninit
 	call	async_preempt_park
 	movl	$__NR_rt_sigreturn, %eax
 	syscall
