@@ -503,11 +503,15 @@ int stack_g0_alloc(unsigned int id, uintptr_t *lo, uintptr_t *top)
 	if (id >= (u32)1 << (region.span - G0_SLOT_SHIFT))
 		return -ENOMEM;
 	lock_raw(&map_lock);
-	if (id >= g0_mapped) {
-		err = vm_map(addr, size, region.claimed);
+	/* Threads with lower ids may be on the way, too. */
+	while (id >= g0_mapped && !err) {
+		uintptr_t next = region.base +
+				 ((uintptr_t)g0_mapped << G0_SLOT_SHIFT);
+
+		err = vm_map(next, size, region.claimed);
 		if (!err) {
-			g0_mapped = id + 1;
-			vm_guard(addr, G0_GUARD_SIZE);
+			g0_mapped++;
+			vm_guard(next, G0_GUARD_SIZE);
 		}
 	}
 	unlock_raw(&map_lock);
