@@ -38,18 +38,25 @@ static size_t shrunk_size(size_t used)
 	return size;
 }
 
-/* The caller owns gp, which is off its stack.  Bytes given back. */
+/*
+ * The caller owns gp, which is off its stack.  Bytes given back.
+ *
+ * gp->seg decides, not the stack pointer: a goroutine that was stopped in
+ * newstack() is about to go on in a segment deeper than its stack pointer.
+ */
 static size_t __systemstack stack_shrink_g(struct g *gp)
 {
-	struct segment *seg = stack_find_segment(gp, gp->ctx.sp);
+	struct segment *seg = gp->seg;
 	size_t bytes = 0, used;
 
-	if (!seg)
-		return 0;	/* on a stack of the user's */
-	for (struct segment *s = seg->next; s; s = s->next)
+	for (struct segment *s = seg->next; s; s = s->next) {
+		if (segment_contains(s, gp->ctx.sp))
+			return 0;	/* jumped there by means of its own */
 		bytes += s->size;
+	}
 	segment_free_deeper(getm()->p, seg);
-	gp->seg = seg;
+	if (!segment_contains(seg, gp->ctx.sp))
+		return bytes;
 	used = segment_end(seg) - gp->ctx.sp;
 	if (seg->size > SHRINK_MIN && used <= seg->size / 4)
 		bytes += segment_shrink(seg, shrunk_size(used));
