@@ -30,6 +30,7 @@ struct io {
 
 static ssize_t try(struct io *io, ssize_t (*fn)(struct io *io))
 {
+	int saved = errno;
 	ssize_t r;
 
 	do {
@@ -39,6 +40,7 @@ static ssize_t try(struct io *io, ssize_t (*fn)(struct io *io))
 			r = -errno;
 		gort_syscall_exit();
 	} while (unlikely(r == -EINTR));
+	errno = saved;
 	return r;
 }
 
@@ -60,22 +62,23 @@ static ssize_t try_and_wait(struct poll_desc *pd, enum poll_dir dir,
 	return r;
 }
 
+static int get(int fd, struct poll_desc **pdp)
+{
+	if (unlikely(!in_goroutine()))
+		return -EPERM;
+	return netpoll_get(fd, pdp);
+}
+
 static ssize_t run(enum poll_dir dir, struct io *io,
 		   ssize_t (*fn)(struct io *io))
 {
 	struct poll_desc *pd;
-	ssize_t r;
-	int saved;
+	ssize_t r = get(io->fd, &pd);
 
-	if (unlikely(!in_goroutine()))
-		return -EPERM;
-	saved = errno;
-	r = netpoll_get(io->fd, &pd);
-	if (likely(!r)) {
-		r = try_and_wait(pd, dir, io, fn);
-		netpoll_put(pd);
-	}
-	errno = saved;
+	if (unlikely(r))
+		return r;
+	r = try_and_wait(pd, dir, io, fn);
+	netpoll_put(pd);
 	return r;
 }
 
@@ -180,18 +183,29 @@ __public ssize_t gort_writev(int fd, const struct iovec *iov, int n)
 	return run(POLL_WRITE, &io, do_writev);
 }
 
+/*
+ * One call from beginning to end: if gort_close() came in between, the rest
+ * could go to another file.
+ */
 __public ssize_t gort_write_all(int fd, const void *buf, size_t n)
 {
-	size_t done = 0;
-	ssize_t r;
+	struct io io = {
+		.fd = fd, .buf = (void *)buf, .len = n, .again = EAGAIN
+	};
+	struct poll_desc *pd;
+	ssize_t r = get(fd, &pd);
 
+	if (r)
+		return r;
 	do {
-		r = gort_write(fd, (const char *)buf + done, n - done);
-		if (r < 0)
-			return r;
-		done += (size_t)r;
-	} while (done < n);
-	return (ssize_t)done;
+		r = try_and_wait(pd, POLL_WRITE, &io, do_write);
+		if (r > 0) {
+			io.buf = (char *)io.buf + r;
+			io.len -= (size_t)r;
+		}
+	} while (r > 0 && io.len);
+	netpoll_put(pd);
+	return r < 0 ? r : (ssize_t)(n - io.len);
 }
 
 __public ssize_t gort_recv(int fd, void *buf, size_t n, int flags)
@@ -276,15 +290,12 @@ static int set_deadlines(struct poll_desc *pd, int64_t read_ns,
 __public int gort_set_deadline(int fd, int64_t read_ns, int64_t write_ns)
 {
 	struct poll_desc *pd;
-	int err;
+	int err = get(fd, &pd);
 
-	if (!in_goroutine())
-		return -EPERM;
-	err = netpoll_get(fd, &pd);
-	if (!err) {
-		err = set_deadlines(pd, read_ns, write_ns);
-		netpoll_put(pd);
-	}
+	if (err)
+		return err;
+	err = set_deadlines(pd, read_ns, write_ns);
+	netpoll_put(pd);
 	return err;
 }
 
@@ -408,13 +419,12 @@ __public int gort_poll(struct pollfd *fds, nfds_t n, int64_t timeout_ns)
 	struct polled p[GORT_POLL_MAX];
 	s64 until = timeout_ns < 0 ? TIME_NEVER : time_after(timeout_ns);
 	size_t got = 0;
-	int saved, r = 0;
+	int r = 0;
 
 	if (!in_goroutine())
 		return -EPERM;
 	if (n > GORT_POLL_MAX || (n && !fds))
 		return -EINVAL;
-	saved = errno;
 	for (; got < n && !r; got++)
 		r = polled_get(&p[got], &fds[got]);
 	if (!r)
@@ -422,7 +432,6 @@ __public int gort_poll(struct pollfd *fds, nfds_t n, int64_t timeout_ns)
 	while (got--)
 		if (p[got].pd)
 			netpoll_put(p[got].pd);
-	errno = saved;
 	return r;
 }
 

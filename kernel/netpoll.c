@@ -245,7 +245,7 @@ static int block_add(int fd)
 
 static __cold int desc_make(int fd, struct poll_desc **pdp)
 {
-	int err;
+	int saved = errno, err;
 
 	if (fd < 0)
 		return -EBADF;
@@ -256,6 +256,7 @@ static __cold int desc_make(int fd, struct poll_desc **pdp)
 		err = block_add(fd);
 	if (!err)
 		*pdp = desc_find(fd);
+	errno = saved;
 	return err;
 }
 

@@ -115,7 +115,16 @@ int gort_poll(struct pollfd *fds, nfds_t n, int64_t timeout_ns);
  * -ECANCELED; other calls in progress are waited for, so that none of them
  * can hit the next file that gets the number.
  *
+ * A number is free for the next file when this returns, so a goroutine that
+ * begins a call after that may hit another's.  Who cannot rule that out ends
+ * the others by a deadline in the past first, and closes when they have gone.
+ *
  * A descriptor that these calls have been used on is to be closed by this.
+ * After a plain close() the next file that gets the number still works, but
+ * the first goroutine that waits for it may wait 100 ms too long, and if that
+ * file is in blocking mode its calls may block a thread, deadlines and
+ * gort_close() notwithstanding; goroutines that were waiting may wait for
+ * ever.
  *
  * Returns 0; -EBADF, also if another gort_close() is at work on it; or as
  * close(2).
