@@ -17,12 +17,15 @@
 
 #include <fcntl.h>
 #include <inttypes.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <regex.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -32,6 +35,7 @@
 #define NSEC		UINT64_C(1000000000)
 #define N_MAX		NSEC	/* operations, as in Go */
 #define SPAWN_BATCH	100
+#define ECHO_BYTES	64
 #define CHAN_CAP	128
 #define SELECT_CAP	1024
 #define CONTENDERS	8
@@ -1052,6 +1056,110 @@ static void bench_stop_world_latency(const struct bench *b, uint64_t n)
 }
 
 /* ------------------------------------------------------------------------
+ * PipePingPong, TCPEcho: a round trip through the kernel
+ */
+
+struct echo {
+	int in, out;		/* of the goroutine that sends back */
+	struct gort_waitgroup wg;
+};
+
+static void check_count(const char *what, ssize_t got, size_t want)
+{
+	if (got < 0)
+		check_ok(what, (int)got);
+	check_equal(what, (uint64_t)got, want);
+}
+
+static void echo_bytes(void *arg)
+{
+	struct echo *e = arg;
+	char buf[ECHO_BYTES];
+	ssize_t n;
+
+	while ((n = gort_read(e->in, buf, sizeof(buf))) > 0)
+		check_count("gort_write", gort_write(e->out, buf, (size_t)n),
+			    (size_t)n);
+	check_ok("gort_read", (int)n);
+	gort_waitgroup_done(&e->wg);
+}
+
+/* The messages are counted by what is in them. */
+static void round_trips(struct echo *e, int in, int out, size_t size,
+			uint64_t n)
+{
+	unsigned char buf[ECHO_BYTES] = "";
+	uint64_t sum = 0;
+
+	gort_waitgroup_add(&e->wg, 1);
+	spawn(echo_bytes, e);
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		buf[size - 1] = i % 7 + 1;
+		check_count("gort_write", gort_write(out, buf, size), size);
+		buf[size - 1] = 0;
+		check_count("gort_read", gort_read(in, buf, size), size);
+		sum += buf[size - 1] == i % 7 + 1;
+	}
+	timer_stop();
+	check_equal("messages that came back", sum, n);
+	check_ok("gort_close", gort_close(out));
+	gort_waitgroup_wait(&e->wg);
+}
+
+static void bench_pipe_pingpong(const struct bench *b, uint64_t n)
+{
+	int there[2], back[2];
+	struct echo e = { 0 };
+
+	(void)b;
+	if (pipe2(there, O_CLOEXEC) || pipe2(back, O_CLOEXEC))
+		die("no pipes");
+	e.in = there[0];
+	e.out = back[1];
+	round_trips(&e, back[0], there[1], 1, n);
+	gort_close(there[0]);
+	gort_close(back[0]);
+	gort_close(back[1]);
+}
+
+/* Both without delay, as Go's are. */
+static void tcp_pair(int fds[2])
+{
+	struct sockaddr_in a = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	socklen_t len = sizeof(a);
+	int lfd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), one = 1;
+
+	if (lfd < 0 || bind(lfd, (struct sockaddr *)&a, len) ||
+	    listen(lfd, 1) || getsockname(lfd, (struct sockaddr *)&a, &len))
+		die("no listener");
+	fds[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	check_ok("gort_connect",
+		 gort_connect(fds[0], (struct sockaddr *)&a, len));
+	fds[1] = gort_accept(lfd, NULL, NULL, SOCK_CLOEXEC);
+	check_ok("gort_accept", fds[1] < 0 ? fds[1] : 0);
+	for (int i = 0; i < 2; i++)
+		setsockopt(fds[i], IPPROTO_TCP, TCP_NODELAY, &one,
+			   sizeof(one));
+	gort_close(lfd);
+}
+
+static void bench_tcp_echo(const struct bench *b, uint64_t n)
+{
+	struct echo e = { 0 };
+	int fds[2];
+
+	(void)b;
+	tcp_pair(fds);
+	e.in = e.out = fds[1];
+	round_trips(&e, fds[0], fds[0], ECHO_BYTES, n);
+	gort_close(fds[1]);
+}
+
+/* ------------------------------------------------------------------------
  * The harness
  */
 
@@ -1071,6 +1179,8 @@ static const struct bench benches[] = {
 	{ "BenchmarkTimerStartStop", 1, bench_timer_start_stop, 0 },
 	{ "BenchmarkTimerStartStop10k", 1, bench_timer_start_stop_10k, 0 },
 	{ "BenchmarkSleepMany", 1, bench_sleep_many, 0 },
+	{ "BenchmarkPipePingPong1P", 1, bench_pipe_pingpong, 0 },
+	{ "BenchmarkTCPEcho", 2, bench_tcp_echo, 0 },
 	{ "BenchmarkStackGrow64K", 1, bench_stack_grow, (size_t)64 << 10 },
 	{ "BenchmarkStackGrow1M", 1, bench_stack_grow, (size_t)1 << 20 },
 	{ "BenchmarkCallChecked", 1, bench_call_checked, 0 },

@@ -129,6 +129,8 @@ BEGIN {
 	row("TimerStartStop", "ratio", 0.7, "ns/op")
 	row("TimerStartStop10k", "ratio", 0.7, "ns/op")
 	row("SleepMany", "ratio", 0.7, "ns/op")
+	row("PipePingPong1P", "ratio", "", "ns/op")
+	row("TCPEcho", "ratio", "", "ns/op")
 	row("StackGrow64K", "ratio", 0.4, "ns/op")
 	row("StackGrow1M", "ratio", 0.6, "ns/op")
 	row("MutexUncontended", "ratio", 0.9, "ns/op")

@@ -8,6 +8,8 @@ package bench
 import (
 	"bytes"
 	"fmt"
+	"io"
+	"net"
 	"os"
 	"os/exec"
 	"runtime"
@@ -480,6 +482,82 @@ func stackGrow(b *testing.B, bytes int) {
 	}
 	b.StopTimer()
 	checkEqual(b, "calls", reached, b.N*depth)
+}
+
+// roundTrips: size bytes there and back, n times; echoBytes sends them back.
+func roundTrips(b *testing.B, r io.Reader, w io.WriteCloser, size int) {
+	buf := make([]byte, size)
+	same := 0
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		buf[size-1] = byte(i%7 + 1)
+		w.Write(buf)
+		buf[size-1] = 0
+		r.Read(buf)
+		if buf[size-1] == byte(i%7+1) {
+			same++
+		}
+	}
+	b.StopTimer()
+	if same != b.N {
+		b.Fatalf("%d of %d messages came back", same, b.N)
+	}
+	w.Close()
+}
+
+func echoBytes(r io.Reader, w io.Writer, wg *sync.WaitGroup) {
+	buf := make([]byte, 64)
+	for {
+		n, err := r.Read(buf)
+		if err != nil {
+			break
+		}
+		w.Write(buf[:n])
+	}
+	wg.Done()
+}
+
+func BenchmarkPipePingPong1P(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	var wg sync.WaitGroup
+	thereR, thereW, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	backR, backW, err := os.Pipe()
+	if err != nil {
+		b.Fatal(err)
+	}
+	wg.Add(1)
+	go echoBytes(thereR, backW, &wg)
+	roundTrips(b, backR, thereW, 1)
+	wg.Wait()
+	thereR.Close()
+	backR.Close()
+	backW.Close()
+}
+
+func BenchmarkTCPEcho(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	var wg sync.WaitGroup
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		b.Fatal(err)
+	}
+	client, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		b.Fatal(err)
+	}
+	server, err := l.Accept()
+	if err != nil {
+		b.Fatal(err)
+	}
+	wg.Add(1)
+	go echoBytes(server, server, &wg)
+	roundTrips(b, client, client, 64)
+	wg.Wait()
+	server.Close()
+	l.Close()
 }
 
 func BenchmarkStackGrow64K(b *testing.B) {
