@@ -494,7 +494,7 @@ demo: $(O)/tests/samples/wordfreq
 bench: $(bench-bins)
 	@set -e; for b in $(bench-bins); do $(EMULATOR) $$b $(ARGS); done
 
-bench-compare: $(bench-bins)
+bench-compare: $(bench-bins) $(O)/tests/samples/httpd
 	@$(run-env) bash tests/bench/compare.sh $(ARGS)
 
 # ---------------------------------------------------------------------------

@@ -240,3 +240,7 @@ END {
 	print "on the value of gort for the memory and the differences.  best: ratio or"
 	print "difference of the fastest rounds."
 }' "$out/gort.txt" "$out/go.txt"
+
+if printf '%s\n' HttpdReqs HttpdP99 | grep -qE -e "$BENCH"; then
+	GO=$go COUNT=$COUNT bash tests/bench/httpd.sh
+fi
