@@ -417,7 +417,7 @@ static int poll_until(struct polled *p, struct pollfd *fds, size_t n,
 __public int gort_poll(struct pollfd *fds, nfds_t n, int64_t timeout_ns)
 {
 	struct polled p[GORT_POLL_MAX];
-	s64 until = timeout_ns < 0 ? TIME_NEVER : time_after(timeout_ns);
+	s64 until = timeout_ns < 0 ? TIME_NEVER : time_add(nanotime(), timeout_ns);
 	size_t got = 0;
 	int r = 0;
 

@@ -79,8 +79,15 @@ static struct m * __systemstack m_get_idle_locked(void)
  */
 static void __systemstack check_deadlock_locked(void)
 {
-	if (sched.nms - sched.ngone_ms > sched.nidle_ms + sched.nlocked_ms ||
-	    interrupts())
+	u32 awake = sched.nms - sched.ngone_ms - sched.nidle_ms -
+		    sched.nlocked_ms;
+
+	/* The one that polls may wait for something that is no more. */
+	if (awake == 1 && atomic_load_explicit(&sched.polling,
+					       memory_order_relaxed) &&
+	    !sched_any_to_poll())
+		netpoll_break();
+	if (awake || interrupts())
 		return;
 	unlock(&sched.lock);
 	fatal("all goroutines are asleep - deadlock!");

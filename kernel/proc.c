@@ -305,6 +305,12 @@ static void poll_end(s64 now)
 	atomic_store_explicit(&sched.clock, now, memory_order_relaxed);
 }
 
+/* Is there a timer, or a goroutine that waits for a descriptor? */
+bool sched_any_to_poll(void)
+{
+	return first_timer() != TIME_NEVER || netpoll_any_waiters();
+}
+
 /* The caller has set ->polling.  False: there is nothing to wait for. */
 static bool __systemstack poll_wait(struct gqueue *list)
 {
@@ -373,13 +379,18 @@ static struct g * __systemstack find_by_polling(struct m *mp)
 	if (!netpoll_ready())
 		return NULL;
 	do {
+		/* What is to be waited for comes before ->polling; pairs with
+		 * the fence below. */
+		full_fence();
 		if (atomic_exchange_explicit(&sched.polling, true,
 					     memory_order_acquire))
 			return NULL;
 		more = poll_wait(&list);
 		atomic_store_explicit(&sched.polling, false,
 				      memory_order_release);
-	} while (more && !stopping() && !poll_found(&list));
+		/* Who saw us polling relies on us: have another look. */
+		full_fence();
+	} while (!stopping() && (more ? !poll_found(&list) : sched_any_to_poll()));
 	if (more && acquire_idle_p(mp)) {
 		struct g *gp = ready_first(mp, &list);
 

@@ -81,6 +81,7 @@ struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy,
 void g_free(struct p *pp, struct g *gp);
 void g_make_runnable(struct m *mp, struct g *gp);
 bool sched_has_work(struct p *pp);
+bool sched_any_to_poll(void);
 
 /* m.c */
 void p_put_idle_locked(struct p *pp);
