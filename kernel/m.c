@@ -400,18 +400,6 @@ void __systemstack m_stop(struct m *mp)
  * Goroutines that run on one M only, and Ms that run one goroutine only.
  */
 
-void m_lock_g(struct m *mp, struct g *gp)
-{
-	gp->lockedm = mp;
-	mp->lockedg = gp;
-}
-
-void m_unlock_g(struct m *mp, struct g *gp)
-{
-	gp->lockedm = NULL;
-	mp->lockedg = NULL;
-}
-
 /*
  * mp has gp in hand, but no P.  True: now it has one that was idle.  Else gp
  * is in the global queue; at once, since whoever idles a P looks there first.

@@ -168,6 +168,7 @@ static __g0_noreturn void async_preempt_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 
+	mp->locks--;		/* of the signal handler */
 	if (nothing_else(gp)) {
 		san_switch(gp);
 		arch_gogo(gp);
@@ -184,10 +185,14 @@ static __g0_noreturn void async_preempt_m(struct g *gp)
 void __nosplit async_preempt_park(void)
 {
 	struct g *gp = getg();
+	struct m *mp = gp->m;
 
 	mcall(async_preempt_m);
+	if (unlikely(gp->m != mp))
+		throw("a goroutine stopped by signal went on on another thread");
+	/* From here to the interrupted code no stack check, see sigurg.c. */
 	if (gp->pinned) {
 		gp->pinned = false;
-		m_unlock_g(gp->m, gp);
+		m_unlock_g(mp, gp);
 	}
 }

@@ -74,6 +74,23 @@ static inline void m_drop_g(struct m *mp)
 	atomic_store_explicit(&mp->curg, NULL, memory_order_relaxed);
 }
 
+/*
+ * Goroutines that run on one M only, and Ms that run one goroutine only.
+ */
+static inline void m_lock_g(struct m *mp, struct g *gp)
+{
+	gp->lockedm = mp;
+	mp->lockedg = gp;
+}
+
+/* Never a call: a stack check in it could come too late for async_preempt(). */
+static inline __attribute__((always_inline))
+void m_unlock_g(struct m *mp, struct g *gp)
+{
+	gp->lockedm = NULL;
+	mp->lockedg = NULL;
+}
+
 /* proc.c */
 void schedule(void);
 struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy,
@@ -93,8 +110,6 @@ void m_run(struct m *mp);
 void m_stop(struct m *mp);
 struct g *m_stop_locked(struct m *mp);
 void m_start_locked(struct m *mp, struct g *gp);
-void m_lock_g(struct m *mp, struct g *gp);
-void m_unlock_g(struct m *mp, struct g *gp);
 void m_leave(struct m *mp);
 void m_leave_g(struct g *gp);
 void m_stop_all(struct m *self);

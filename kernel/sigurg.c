@@ -72,6 +72,11 @@ static void stop_goroutine(void *uc)
 	if (gp->system || !preempt_wanted(gp))
 		return;
 	if (may_stop(t, gp, uc)) {
+		/*
+		 * The frame is good on this thread only.  So no stack check on
+		 * the way to async_preempt_m() may let another goroutine run.
+		 */
+		gp->m->locks++;
 		sigcontext_call(uc, async_preempt);
 		return;
 	}
