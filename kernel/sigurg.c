@@ -26,8 +26,11 @@
 #include "kernel/sched.h"
 #include "kernel/text.h"
 
-/* A frame of async_preempt_park() and what it calls up to mcall(). */
-#define PREEMPT_FRAMES	((size_t)1024)
+/*
+ * Frames of async_preempt_park() and what it calls up to mcall(), or up to
+ * newstack(), if the compiler does not inline what it calls.
+ */
+#define PREEMPT_FRAMES	((size_t)8192)
 
 #ifdef GORT_TSAN
 /* glibc's other name for it, which the sanitizer does not intercept. */
