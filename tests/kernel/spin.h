@@ -40,7 +40,7 @@ static always_inline void spin_times(uint64_t n)
 		__asm__ volatile("");
 }
 
-static inline int thread_id(void)
+static always_inline int thread_id(void)
 {
 	return (int)syscall(SYS_gettid);
 }
