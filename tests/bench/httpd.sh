@@ -111,7 +111,9 @@ function median(row, who,	n, i, j, t, sorted)
 			sorted[j] = sorted[j - 1]
 		sorted[j] = t
 	}
-	return n % 2 ? sorted[(n + 1) / 2] : (sorted[n / 2] + sorted[n / 2 + 1]) / 2
+	if (n % 2)
+		return sorted[(n + 1) / 2]
+	return (sorted[n / 2] + sorted[n / 2 + 1]) / 2
 }
 
 # sign: -1 if more is better

@@ -47,13 +47,13 @@ struct server {
 	/* Set by main() */
 	struct conn_config config;
 	unsigned int connections;	/* at a time */
-	int64_t grace_ns;		/* for requests in progress, at the end */
+	int64_t grace_ns;		/* for what is in progress at the end */
 	int listener;
 
 	struct conn_slot *slots;
 	struct gort_chan *free_slots;	/* of struct conn_slot * */
 	struct gort_chan *signals;	/* of int */
-	struct gort_chan *ended;	/* of bool: all of them, or time is up */
+	struct gort_chan *ended;	/* of bool: all, or time is up */
 	struct gort_waitgroup goroutines;
 	_Atomic bool stopping;
 	_Atomic uint64_t accepted;
@@ -257,7 +257,8 @@ static void accept_loop(void *arg)
 
 	(void)arg;
 	while (!gort_chan_recv(server.free_slots, &slot)) {
-		slot->fd = gort_accept(server.listener, NULL, NULL, SOCK_CLOEXEC);
+		slot->fd = gort_accept(server.listener, NULL, NULL,
+				       SOCK_CLOEXEC);
 		if (slot->fd >= 0) {
 			start_connection(slot);
 			continue;
@@ -408,20 +409,21 @@ static const char help[] =
 	"Usage: httpd [OPTION]...\n"
 	"Serve files by HTTP/1.1 on 127.0.0.1, until SIGTERM or SIGINT.\n"
 	"\n"
-	"  -p PORT              port (default: 0, any; it is printed)\n"
-	"  -d DIR               directory to serve (default: .)\n"
-	"  --connections=N      at a time; others wait (default: 4096)\n"
-	"  --body=BYTES         most in a request (default: 8388608)\n"
-	"  --header-timeout=S   seconds to send a request's head in, and for each\n"
-	"                       piece of its body (default: 10)\n"
-	"  --idle-timeout=S     between requests (default: 60)\n"
-	"  --write-timeout=S    for each piece of a response (default: 30)\n"
-	"  --grace=S            for requests in progress at the end (default: 5)\n"
-	"  --help               print this\n"
+	"  -p PORT             port (default: 0, any; it is printed)\n"
+	"  -d DIR              directory to serve (default: .)\n"
+	"  --connections=N     at a time; others wait (default: 4096)\n"
+	"  --body=BYTES        most in a request (default: 8388608)\n"
+	"  --header-timeout=S  seconds to send the head of a request in, and\n"
+	"                      each piece of its body (default: 10)\n"
+	"  --idle-timeout=S    between requests (default: 60)\n"
+	"  --write-timeout=S   for each piece of a response (default: 30)\n"
+	"  --grace=S           for what goes on at the end (default: 5)\n"
+	"  --help              print this\n"
 	"\n"
-	"Also there: /hello, POST /echo, /work?n=ROUNDS.  Exit status: 0; 1 after an\n"
-	"error; 2 for wrong usage.  GORTMAXPROCS is the number of goroutines that run\n"
-	"at a time.\n";
+	"Also there: /hello, POST /echo, /work?n=ROUNDS.\n"
+	"\n"
+	"Exit status: 0; 1 after an error; 2 for wrong usage.  GORTMAXPROCS is\n"
+	"the number of goroutines run at a time.\n";
 
 static bool parse_number(const char *s, uint64_t max, uint64_t *n)
 {

@@ -249,7 +249,8 @@ static void send_entry(struct conn *c, const struct dirent *entry)
 
 static void send_listing(struct conn *c, const struct listing *list)
 {
-	static const char head[] = "<!DOCTYPE html>\n<title>Files</title>\n<ul>\n";
+	static const char head[] = "<!DOCTYPE html>\n"
+				   "<title>Files</title>\n<ul>\n";
 	static const char tail[] = "</ul>\n";
 
 	conn_start(c, 200);

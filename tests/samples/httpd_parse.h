@@ -40,7 +40,7 @@ struct http_request {
 	uint64_t length;		/* of the body, unless chunked */
 	bool chunked;
 	bool http_1_0;
-	bool keep_alive;		/* the client wants the connection kept */
+	bool keep_alive;		/* the connection may be kept */
 	bool expects_continue;
 
 	/* The parser's own */

@@ -75,6 +75,7 @@ status()
 	[[ $got = "$want" ]]
 }
 
+expect='Expect: 100-continue\r\n'
 hello='GET /hello HTTP/1.1\r\nHost: a\r\n\r\n'
 
 # dial: a connection, $conn
@@ -88,10 +89,11 @@ hang_up()
 	exec {conn}>&-
 }
 
-# say format: bytes for $conn
+# say format...: bytes for $conn
 say()
 {
-	printf "$@" >&"$conn"
+	local IFS=
+	printf "$*" >&"$conn"
 }
 
 # heard: all that comes from $conn until the server closes, in file raw
@@ -104,7 +106,7 @@ heard()
 	((status == 0))
 }
 
-# raw format: one connection, all at once
+# raw format...: one connection, all at once
 raw()
 {
 	dial && say "$@" && heard
@@ -117,12 +119,13 @@ answers()
 		diff <(printf '%s\n' "$@") -
 }
 
-# refused status format: that is the only answer, and the connection ends
+# refused status format...: that is the only answer, and the connection ends
 refused()
 {
 	local want=$1
 	shift
-	raw "$@" && answers "$want" && grep -aq '^Connection: close' "$tap_tmp/raw"
+	raw "$@" && answers "$want" &&
+		grep -aq '^Connection: close' "$tap_tmp/raw"
 }
 
 # ---------------------------------------------------------------------------
@@ -158,7 +161,8 @@ files_are_exact()
 
 head_has_no_body()
 {
-	raw 'HEAD /8193 HTTP/1.1\r\nHost: a\r\n\r\nHEAD /dir/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' &&
+	raw 'HEAD /8193 HTTP/1.1\r\nHost: a\r\n\r\n' \
+		'HEAD /dir/ HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' &&
 		answers 200 200 &&
 		grep -aq '^Content-Length: 8193' "$tap_tmp/raw" &&
 		grep -aq '^Transfer-Encoding: chunked' "$tap_tmp/raw" &&
@@ -211,7 +215,8 @@ listing()
 	get -i "$url/dir/" >"$tap_tmp/body"
 	cat "$tap_tmp/body"
 	tr -d '\r' <"$tap_tmp/body" | grep -qx 'Transfer-Encoding: chunked' &&
-		grep -qF '<a href="./inside.txt">inside.txt</a>' "$tap_tmp/body" &&
+		grep -qF '<a href="./inside.txt">inside.txt</a>' \
+			"$tap_tmp/body" &&
 		grep -qF 'a &#60;b&#62;&#38;&#34;c&#39;%20#?.txt</a>' \
 			"$tap_tmp/body" &&
 		! grep -q hidden "$tap_tmp/body" || return
@@ -243,7 +248,11 @@ curl_reuses()
 	(($(grep -c 'Re-using existing' "$tap_tmp/err") == 3))
 }
 
-pipeline='GET /hello HTTP/1.1\r\nHost: a\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345\r\nPOST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n1\r\nd\r\n0\r\nX: y\r\n\r\nGET /work?n=0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n'
+pipeline=$hello'GET /none HTTP/1.1\r\nHost: a\r\n\r\n'
+pipeline+='POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n12345\r\n'
+pipeline+='POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n'
+pipeline+='3;x\r\nabc\r\n1\r\nd\r\n0\r\nX: y\r\n\r\n'
+pipeline+='GET /work?n=0 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n'$hello
 
 pipelined()
 {
@@ -260,21 +269,27 @@ dripping()
 	for ((i = 0; i < ${#bytes} && i < 330; i++)); do
 		printf %s "${bytes:i:1}" >&"$conn"
 	done
-	say '%s' "${bytes:i}" 2>/dev/null
+	printf %s "${bytes:i}" >&"$conn" 2>/dev/null
 	heard && answers 200 404 200 200 200
 }
 
 # A body that nobody wants does not become a request.
 unwanted_body()
 {
-	raw 'GET /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\n\r\nGET /none HTTP/1.1\r\nHost: a\r\n\r\n..POST /hello HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nG\r\n0\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' &&
+	raw 'GET /hello HTTP/1.1\r\nHost: a\r\nContent-Length: 33\r\n\r\n' \
+		'GET /none HTTP/1.1\r\nHost: a\r\n\r\n..' \
+		'POST /hello HTTP/1.1\r\nHost: a\r\n' \
+		'Transfer-Encoding: chunked\r\n\r\n1\r\nG\r\n0\r\n\r\n' \
+		'GET /hello HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n' &&
 		answers 200 405 200
 }
 
 http_1_0()
 {
 	raw 'GET /hello HTTP/1.0\r\n\r\n' && answers 200 &&
-		raw 'GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /dir/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\nGET /1 HTTP/1.0\r\n\r\n' &&
+		raw 'GET /1 HTTP/1.0\r\nConnection: keep-alive\r\n\r\n' \
+			'GET /dir/ HTTP/1.0\r\nConnection: keep-alive\r\n\r\n' \
+			'GET /1 HTTP/1.0\r\n\r\n' &&
 		answers 200 200 &&
 		grep -aq '^Connection: keep-alive' "$tap_tmp/raw" &&
 		tail -n 1 "$tap_tmp/raw" | grep -axq '</ul>' &&
@@ -301,8 +316,10 @@ continues()
 	cat "$tap_tmp/err"
 	grep -q '< HTTP/1.1 100 Continue' "$tap_tmp/err" &&
 		cmp "$tap_tmp/body" "$root/8193" &&
-		refused 413 'POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 99999999999\r\n\r\n' &&
-		refused 405 'POST /hello HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n'
+		refused 413 'POST /echo HTTP/1.1\r\nHost: a\r\n' "$expect" \
+			'Content-Length: 99999999999\r\n\r\n' &&
+		refused 405 'POST /hello HTTP/1.1\r\nHost: a\r\n' "$expect" \
+			'Content-Length: 5\r\n\r\n'
 }
 
 # ---------------------------------------------------------------------------
@@ -330,15 +347,20 @@ bad_requests()
 # What stands behind must not be answered.
 no_smuggling()
 {
-	local post='POST /echo HTTP/1.1\r\nHost: a\r\n' hidden='\r\n0\r\n\r\nGET /hello HTTP/1.1\r\nHost: a\r\n\r\n'
-	refused 400 "${post}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n$hidden" &&
-		refused 400 "${post}Transfer-Encoding: chunked\r\nContent-Length: 5\r\n$hidden" &&
-		refused 400 "${post}Content-Length: 5\r\nContent-Length: 6\r\n$hidden" &&
-		refused 400 "${post}Content-Length: +5\r\n$hidden" &&
-		refused 400 "${post}Transfer-Encoding: chunked, identity\r\n$hidden" &&
-		refused 501 "${post}Transfer-Encoding: gzip, chunked\r\n$hidden" &&
-		refused 400 "${post}Transfer-Encoding: chunked\r\n\r\n5\n12345\n0\n\n$hidden" &&
-		refused 400 "${post}Transfer-Encoding: chunked\r\n\r\n-1\r\n$hidden"
+	local post='POST /echo HTTP/1.1\r\nHost: a\r\n'
+	local chunked='Transfer-Encoding: chunked\r\n' end='\r\n0\r\n\r\n'
+	refused 400 "$post" 'Content-Length: 5\r\n' "$chunked$end$hello" &&
+		refused 400 "$post$chunked" 'Content-Length: 5\r\n' \
+			"$end$hello" &&
+		refused 400 "$post" 'Content-Length: 5\r\n' \
+			'Content-Length: 6\r\n' "$end$hello" &&
+		refused 400 "$post" 'Content-Length: +5\r\n' "$end$hello" &&
+		refused 400 "$post" 'Transfer-Encoding: chunked, identity\r\n' \
+			"$end$hello" &&
+		refused 501 "$post" 'Transfer-Encoding: gzip, chunked\r\n' \
+			"$end$hello" &&
+		refused 400 "$post$chunked" '\r\n5\n12345\n0\n\n' "$hello" &&
+		refused 400 "$post$chunked" '\r\n-1\r\n' "$end$hello"
 }
 
 # Sent to the end, though the answer comes before.
@@ -371,7 +393,8 @@ slow_head()
 {
 	restart --header-timeout=0.3 --idle-timeout=50 &&
 		refused 408 'GET / HTTP/1.1\r\nHost:' &&
-		refused 408 'POST /echo HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\nhalf'
+		refused 408 'POST /echo HTTP/1.1\r\nHost: a\r\n' \
+			'Content-Length: 9\r\n\r\nhalf'
 }
 
 # A byte now and then does not help.
@@ -446,7 +469,8 @@ work_is_preempted()
 begin_post()
 {
 	local line
-	dial && say 'POST /echo HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n' &&
+	dial && say 'POST /echo HTTP/1.1\r\nHost: a\r\n' "$expect" \
+		'Content-Length: 10\r\n\r\n' &&
 		read -r -t 50 -u "$conn" line && [[ $line = *' 100 '* ]] &&
 		read -r -t 50 -u "$conn" && say 12345
 }
