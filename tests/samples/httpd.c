@@ -422,8 +422,8 @@ static const char help[] =
 	"\n"
 	"Also there: /hello, POST /echo, /work?n=ROUNDS.\n"
 	"\n"
-	"Exit status: 0; 1 after an error; 2 for wrong usage.  GORTMAXPROCS is\n"
-	"the number of goroutines run at a time.\n";
+	"Exit status: 0; 1 after an error; 2 for wrong usage.  GORTMAXPROCS\n"
+	"is the number of goroutines run at a time.\n";
 
 static bool parse_number(const char *s, uint64_t max, uint64_t *n)
 {
