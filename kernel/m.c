@@ -353,7 +353,7 @@ static bool should_spin(void)
  */
 void __systemstack handoff_p(struct p *pp)
 {
-	bool idle = false;
+	bool idle = false, stopped = false;
 
 	if (!interrupts() && sched_has_work(pp)) {
 		m_start(pp, false);
@@ -366,7 +366,9 @@ void __systemstack handoff_p(struct p *pp)
 	lock(&sched.lock);
 	if (interrupts() & INT_STW) {
 		stw_take_p_locked(pp);
-	} else if (!atomic_load_explicit(&sched.runq_size,
+		stopped = true;
+	} else if (runq_empty(pp) &&	/* the world may have gone on */
+		   !atomic_load_explicit(&sched.runq_size,
 					 memory_order_relaxed)) {
 		p_put_idle_locked(pp);
 		idle = true;
@@ -374,7 +376,7 @@ void __systemstack handoff_p(struct p *pp)
 	unlock(&sched.lock);
 	if (idle && timers_next(pp) != TIME_NEVER)
 		sched_wake_poller(timers_next(pp));
-	else if (!idle && !(interrupts() & INT_STW))
+	else if (!idle && !stopped)
 		m_start(pp, false);
 }
 

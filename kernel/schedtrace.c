@@ -41,7 +41,7 @@ static u64 runq_len(struct p *pp)
 }
 
 /* Ps and Ms do not go away in a run; what they say may be a moment old. */
-static void print_summary(s64 ms)
+static void __no_tsan print_summary(s64 ms)
 {
 	print("SCHED %Ums: gomaxprocs=%u idleprocs=%u threads=%u spinningthreads=%u idlethreads=%u runqueue=%u [",
 	      (u64)ms, nprocs(), relaxed32(&sched.nidle_ps),
@@ -52,14 +52,15 @@ static void print_summary(s64 ms)
 	print("]\n");
 }
 
-static u64 m_goid(struct m *mp)
+/* The goroutine may have ended, or be another by now: then so be it. */
+static u64 __no_tsan m_goid(struct m *mp)
 {
 	struct g *gp = atomic_load_explicit(&mp->curg, memory_order_relaxed);
 
 	return gp ? gp->id : 0;
 }
 
-static void print_details(void)
+static void __no_tsan print_details(void)
 {
 	struct m *mp;
 
