@@ -70,6 +70,24 @@ static __g0_noreturn void shrink_self_m(struct g *gp)
 	arch_gogo(gp);
 }
 
+static size_t stack_size(const struct g *gp)
+{
+	size_t bytes = 0;
+
+	for (const struct segment *s = &gp->seg0; s; s = s->next)
+		bytes += s->size;
+	return bytes;
+}
+
+/* The caller's own, with its M locked. */
+static size_t shrink_self(void)
+{
+	size_t before = stack_size(getg());
+
+	mcall(shrink_self_m);
+	return before - stack_size(getg());
+}
+
 struct one {
 	struct g *gp;
 	size_t bytes;
@@ -102,7 +120,7 @@ static s64 scan(void)
 		struct m *mp = acquirem();
 
 		if (one.gp == getg())
-			mcall(shrink_self_m);
+			one.bytes += shrink_self();
 		else
 			systemstack(shrink_one, &one);
 		releasem(mp);
