@@ -223,7 +223,7 @@ static void spin_with_flags(void *arg)
 		"	cset	%0, eq\n"
 		"	mov	x9, #1\n"
 		"	cmp	x9, xzr\n"
-		"	mov	x9, #30000000\n"
+		"	movz	x9, #458, lsl #16\n"
 		"2:	sub	x9, x9, #1\n"
 		"	cbnz	x9, 2b\n"
 		"	cset	%1, eq\n"
