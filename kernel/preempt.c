@@ -11,9 +11,10 @@
  *  - If that does not help it sends SIGURG.  If that interrupts a goroutine in
  *    code that may be stopped at any instruction, the handler (sigurg.c)
  *    makes it look as if that instruction had been a call of async_preempt().
- *    No signal to a thread that has used no CPU time since it was last asked:
- *    it sleeps in the kernel, in a call that nobody announced, which would
- *    end with EINTR, and nothing be gained.
+ *    No signal to a thread that sleeps in the kernel, in a call that nobody
+ *    announced: that would end with EINTR, and nothing be gained.  Whether
+ *    it has used CPU time since it was last asked is cheap to learn; only if
+ *    it has, the kernel is asked for its state.
  *
  * Where may a goroutine be stopped?  In instrumented code of the user's only
  * (kernel/text.c), never in the runtime or libc, which may hold locks; with
@@ -35,7 +36,10 @@
 #include "kernel/preempt.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -59,12 +63,32 @@ static u64 thread_cpu_ns(struct m *mp)
 	return (u64)ts.tv_sec * NSEC_PER_SEC + (u64)ts.tv_nsec;
 }
 
+/* Does it sleep in the kernel at this moment?  "No" if that cannot be told. */
+static bool thread_sleeps(struct m *mp)
+{
+	char buf[128], *state;
+	ssize_t n = -1;
+	int fd;
+
+	snprintf(buf, sizeof(buf), "/proc/self/task/%d/stat", mp->tid);
+	fd = open(buf, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0) {
+		n = read(fd, buf, sizeof(buf) - 1);
+		close(fd);
+	}
+	buf[n > 0 ? n : 0] = '\0';
+	state = strrchr(buf, ')');	/* "tid (name) S ..." */
+	return state && (!strncmp(state, ") S", 3) ||
+			 !strncmp(state, ") D", 3));
+}
+
 /* One signal at a time: a thread that cannot take it would drown. */
 static void send_signal(struct m *mp)
 {
 	int saved = errno;
 
-	if (!atomic_exchange_explicit(&mp->signalled, true,
+	if (!thread_sleeps(mp) &&
+	    !atomic_exchange_explicit(&mp->signalled, true,
 				      memory_order_relaxed))
 		syscall(SYS_tgkill, getpid(), mp->tid, SIGURG);
 	errno = saved;

@@ -446,18 +446,17 @@ static void test_asyncpreemptoff_calls(void **state)
 	spin(call_until, 3);
 }
 
-static gort_nosplit void spin_nosplit(void *arg)
+static gort_nosplit void spin_nosplit(uint64_t n)
 {
-	(void)arg;
-	spin_times(long_time());
+	spin_times(n);
+	atomic_store(&finished, 1);
 }
 
 static void call_nosplit(void *arg)
 {
 	(void)arg;
 	atomic_store(&started, 1);
-	spin_nosplit(NULL);
-	atomic_store(&finished, 1);
+	spin_nosplit(long_time());
 }
 
 static void test_nosplit(void **state)
