@@ -63,6 +63,14 @@ void conn_kick(struct conn_slot *slot)
 		gort_set_deadline(slot->fd, 1, -1);
 }
 
+static bool become_busy(struct conn *c)
+{
+	int idle = CONN_IDLE;
+
+	return atomic_compare_exchange_strong(&c->slot->state, &idle,
+					      CONN_BUSY);
+}
+
 /*
  * Either this sees that the server is stopping or conn_kick() sees CONN_IDLE:
  * both are written before the other is read, in one order for all.
@@ -70,15 +78,10 @@ void conn_kick(struct conn_slot *slot)
 static bool become_idle(struct conn *c)
 {
 	atomic_store(&c->slot->state, CONN_IDLE);
-	return !atomic_load(c->config->stopping);
-}
-
-static bool become_busy(struct conn *c)
-{
-	int idle = CONN_IDLE;
-
-	return atomic_compare_exchange_strong(&c->slot->state, &idle,
-					      CONN_BUSY);
+	if (!atomic_load(c->config->stopping))
+		return true;
+	become_busy(c);
+	return false;
 }
 
 static void set_read_timeout(struct conn *c, int64_t ns)
@@ -94,16 +97,21 @@ static void set_write_timeout(struct conn *c)
 /* ------------------------------------------------------------------------ */
 /* Bytes out */
 
-static void send_all(struct conn *c, const void *data, size_t n)
+/* As long as some of it goes out, now and then, there is time for the rest. */
+static void send_all(struct conn *c, const char *data, size_t n)
 {
 	ssize_t got;
 
-	if (c->err || !n)
-		return;
-	set_write_timeout(c);
-	got = gort_write_all(c->fd, data, n);
-	if (got < 0)
-		c->err = got;
+	while (n && !c->err) {
+		set_write_timeout(c);
+		got = gort_write(c->fd, data, n);
+		if (got < 0) {
+			c->err = got;
+			break;
+		}
+		data += got;
+		n -= got;
+	}
 }
 
 static void flush(struct conn *c)
