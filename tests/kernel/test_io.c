@@ -511,15 +511,20 @@ static void close_connectors(const struct connector *c)
 static void check_connect_waits(void *arg)
 {
 	int lfd = tcp_listen(0), fd;
-	struct connector c[FULL];
+	struct connector c[FULL], again;
 
 	(void)arg;
 	fill_backlog(c, lfd);
+	/* And another one for the same socket. */
+	again = c[1];
+	spawn(connect_once, &again);
+	until_waiting(2);
 	fd = gort_accept(lfd, NULL, NULL, 0);
 	CHECK_LE(0, fd);
 	CHECK_EQ(gort_close(fd), 0);
 	join();
 	CHECK_EQ(c[1].err, 0);
+	CHECK_EQ(again.err, 0);
 	close_connectors(c);
 	CHECK_EQ(gort_close(lfd), 0);
 }
@@ -1030,6 +1035,21 @@ static void test_setters(void **state)
 
 /* --- gort_poll --- */
 
+static void write_x(void *arg)
+{
+	CHECK_EQ(gort_write(*(int *)arg, "x", 1), 1);
+	done();
+}
+
+/* What was in the frames of the calls before. */
+static __attribute__((noinline)) void clobber(void)
+{
+	volatile unsigned char junk[16384];
+
+	for (size_t i = 0; i < sizeof(junk); i++)
+		junk[i] = 0;
+}
+
 static void check_poll(void *arg)
 {
 	struct pollfd p[GORT_POLL_MAX + 1];
@@ -1078,6 +1098,13 @@ static void check_poll(void *arg)
 		p[i] = (struct pollfd){ .fd = a[1], .events = POLLIN };
 	CHECK_EQ(gort_write(a[0], "x", 1), 1);
 	CHECK_EQ(gort_poll(p, GORT_POLL_MAX, -1), GORT_POLL_MAX);
+	/* Woken before the timeout, which then comes to nothing. */
+	CHECK_EQ(gort_read(a[1], &c, 1), 1);
+	spawn(write_x, &a[0]);
+	CHECK_EQ(gort_poll(p, 1, 5 * MSEC), 1);
+	join();
+	clobber();
+	gort_sleep_ns(10 * MSEC);
 	CHECK_EQ(gort_close(b[1]), 0);
 	close_pair(a);
 }
@@ -1773,6 +1800,8 @@ static void test_idle(void **state)
 	with_thread(run_1p);
 }
 
+static int left_fds[2];
+
 /* The poller waits for nobody any more: that is a deadlock. */
 static void deadlock_after_close(void *arg)
 {
@@ -1784,9 +1813,33 @@ static void deadlock_after_close(void *arg)
 	c.fd = fds[1];
 	spawn(canceled_read, &c);
 	until_waiting(1);
+	/* The other thread waits without end by then. */
+	gort_sleep_ns(200 * MSEC);
 	gort_close(fds[1]);
 	join();
 	gort_chan_recv(gort_chan_new(1, 0), NULL);
+}
+
+/* Nor is a deadline of a closed descriptor anything to wait for. */
+static void deadlock_after_deadline(void *arg)
+{
+	int fds[2];
+
+	(void)arg;
+	pipe_pair(fds);
+	gort_set_deadline(fds[1], gort_now_ns() + 2 * LONG, 0);
+	gort_close(fds[1]);
+	gort_chan_recv(gort_chan_new(1, 0), NULL);
+}
+
+static void leave_waiting(void *arg);
+
+static void deadlock_in_next_run(void *arg)
+{
+	(void)arg;
+	unix_pair(left_fds);
+	gort_run(leave_waiting, NULL);
+	gort_run(deadlock_after_deadline, NULL);
 }
 
 static void deadlock_after_read(void *arg)
@@ -1818,9 +1871,13 @@ static void test_deadlock(void **state)
 	child_run(run_it, deadlock_after_read);
 	child_expect_text("deadlock!");
 	child_expect_exit(2);
+	child_run(run_it, deadlock_after_deadline);
+	child_expect_text("deadlock!");
+	child_expect_exit(2);
+	child_run(deadlock_in_next_run, NULL);
+	child_expect_text("deadlock!");
+	child_expect_exit(2);
 }
-
-static int left_fds[2];
 
 static void leave_waiting(void *arg)
 {
