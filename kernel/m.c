@@ -73,6 +73,9 @@ static struct m * __systemstack m_get_idle_locked(void)
 	return mp;
 }
 
+/* sched.lock: sysmon, which is not counted, is waking goroutines. */
+static bool waking_elsewhere;
+
 /*
  * Every M asleep: nobody is left who could wake a goroutine.
  * sysstack: sched.lock.
@@ -87,10 +90,19 @@ static void __systemstack check_deadlock_locked(void)
 					       memory_order_relaxed) &&
 	    !sched_any_to_poll())
 		netpoll_break();
-	if (awake || interrupts())
+	if (awake || waking_elsewhere || interrupts())
 		return;
 	unlock(&sched.lock);
 	fatal("all goroutines are asleep - deadlock!");
+}
+
+void __systemstack m_waking_elsewhere(bool waking)
+{
+	lock(&sched.lock);
+	waking_elsewhere = waking;
+	if (!waking)
+		check_deadlock_locked();
+	unlock(&sched.lock);
 }
 
 /*

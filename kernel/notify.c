@@ -17,6 +17,7 @@
 #include <stdatomic.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "kernel/chan.h"
@@ -44,7 +45,19 @@ static struct {
 static _Atomic u64 pending;	/* bit sig - 1 */
 static _Atomic int wake_fd = -1;
 
-static void on_signal(int sig)
+/*
+ * ThreadSanitizer puts handlers off until the thread makes one of the calls
+ * that it knows, and one that sleeps in the runtime makes none.  So this one
+ * is installed behind its back, see sigurg.c.
+ */
+#ifdef GORT_TSAN
+int __sigaction(int sig, const struct sigaction *act, struct sigaction *old);
+#define sigaction_raw	__sigaction
+#else
+#define sigaction_raw	sigaction
+#endif
+
+static __no_tsan void on_signal(int sig)
 {
 	int saved = *__errno_location();
 	u64 one = 1;
@@ -53,8 +66,9 @@ static void on_signal(int sig)
 	atomic_fetch_or_explicit(&pending, (u64)1 << (sig - 1),
 				 memory_order_release);
 	/* Full means that it is awake anyway. */
-	if (write(atomic_load_explicit(&wake_fd, memory_order_relaxed), &one,
-		  sizeof(one)) < 0)
+	if (syscall(SYS_write, atomic_load_explicit(&wake_fd,
+						    memory_order_relaxed),
+		    &one, sizeof(one)) < 0)
 		*__errno_location() = saved;
 }
 
@@ -130,7 +144,7 @@ static int install(int sig)
 	if (notify.users[sig]++)
 		return 0;
 	sigfillset(&sa.sa_mask);
-	if (!sigaction(sig, &sa, &notify.old[sig]))
+	if (!sigaction_raw(sig, &sa, &notify.old[sig]))
 		return 0;
 	notify.users[sig]--;
 	*__errno_location() = saved;
@@ -140,7 +154,7 @@ static int install(int sig)
 static void uninstall(int sig)
 {
 	if (!--notify.users[sig])
-		sigaction(sig, &notify.old[sig], NULL);
+		sigaction_raw(sig, &notify.old[sig], NULL);
 }
 
 static int add_locked(struct gort_chan *c, int sig)

@@ -140,6 +140,7 @@ static __g0_noreturn void stop_preempted(struct g *gp)
 		runq_put_next(mp->p, gp);
 	} else {
 		g_set_status(gp, G_RUNNING, G_RUNNABLE);
+		sched_poll();
 		globrunq_put_one(gp);
 	}
 	schedule();

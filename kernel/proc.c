@@ -436,28 +436,42 @@ static struct g * __systemstack find_work_slow(struct m *mp)
 }
 
 /* Descriptors that became ready, if that is worth a look. */
-static struct g * __systemstack poll_now(struct m *mp)
+static struct gqueue __systemstack poll_now(void)
 {
-	struct gqueue list;
+	struct gqueue list = { 0 };
 
 	if (!netpoll_ready() || !netpoll_any_waiters() ||
 	    atomic_load_explicit(&sched.polling, memory_order_relaxed))
-		return NULL;
+		return list;
 	list = netpoll(0);
 	poll_end(nanotime());
-	return ready_first(mp, &list);
+	return list;
+}
+
+/*
+ * sched_poll - at the end of a slice: what became ready meanwhile goes
+ * before it.  Nobody idles who would look.
+ */
+void __systemstack sched_poll(void)
+{
+	struct gqueue list = poll_now();
+
+	sched_ready_list(&list);
 }
 
 static struct g * __systemstack look_for_work(struct m *mp)
 {
+	struct gqueue list;
 	struct g *gp;
 
 	run_timers(mp->p);
 	gp = runq_get(mp->p);
 	if (!gp)
 		gp = globrunq_get(mp->p, RUNQ_SIZE / 2);
-	if (!gp)
-		gp = poll_now(mp);
+	if (!gp) {
+		list = poll_now();
+		gp = ready_first(mp, &list);
+	}
 	if (!gp && nprocs() > 1 && (mp->spinning || may_spin())) {
 		if (!mp->spinning)
 			start_spinning(mp);

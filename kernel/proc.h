@@ -99,6 +99,7 @@ void g_free(struct p *pp, struct g *gp);
 void g_make_runnable(struct m *mp, struct g *gp);
 bool sched_has_work(struct p *pp);
 bool sched_any_to_poll(void);
+void sched_poll(void);
 
 /* m.c */
 void p_put_idle_locked(struct p *pp);
@@ -115,6 +116,7 @@ void m_leave_g(struct g *gp);
 void m_stop_all(struct m *self);
 u32 m_poke_others(struct m *self, bool again);
 int thread_create(struct m *mp, void *(*fn)(void *));
+void m_waking_elsewhere(bool waking);
 void wake_p(void *arg);
 void handoff_p(struct p *pp);
 bool p_get_or_queue(struct m *mp, struct g *gp);

@@ -10,8 +10,10 @@
  *  - A scan that shrinks stacks is asked for when they have doubled.
  *
  * It sleeps RETAKE_NS at a time while that finds something to do, else up to
- * BUSY_SLEEP_NS while goroutines run, and without end when all Ps are idle:
- * then whoever makes a P busy wakes it.
+ * BUSY_SLEEP_NS while goroutines run, and without end when all Ps have been
+ * idle for a while: then whoever makes a P busy wakes it.  Not at once: a
+ * server is idle for microseconds again and again, and waking sysmon each
+ * time took a quarter of its CPU time.
  *
  * When a slice began is not written down by those who begin it, which would
  * cost every switch a look at the clock: it is when sysmon last saw another
@@ -42,6 +44,7 @@
 #define SIGNAL_NS	100000
 #define POLL_NS		10000000
 #define SHORT_SLEEPS	50	/* before they grow */
+#define IDLE_LOOKS	10	/* in a row, before the one without end */
 #define SCAN_NS		100000000 /* between two looks at the stacks */
 #define BUSY_SLEEP_NS	1000000
 
@@ -204,8 +207,11 @@ static void poll_network(s64 now)
 				       memory_order_relaxed) < POLL_NS)
 		return;
 	atomic_store_explicit(&sched.last_poll, now, memory_order_relaxed);
+	/* What it finds waits no more, and is on no queue yet. */
+	m_waking_elsewhere(true);
 	list = netpoll(0);
 	sched_ready_list(&list);
+	m_waking_elsewhere(false);
 }
 
 /* Until somebody has work again. */
@@ -238,16 +244,20 @@ static void watch_stacks(s64 now)
 static void sysmon_loop(void)
 {
 	s64 now = nanotime(), before = now, sleep = RETAKE_NS;
-	u32 quiet = 0;
+	u32 quiet = 0, idle = 0;
 
 	while (!atomic_load_explicit(&sysmon.stop, memory_order_relaxed)) {
 		s64 most = BUSY_SLEEP_NS;
 
 		if (note_sleep_for(&sysmon.note, sleep))
 			continue;
-		if (all_idle() && !schedtrace_wanted()) {
+		if (!all_idle() || schedtrace_wanted()) {
+			idle = 0;
+		} else if (++idle > IDLE_LOOKS) {
 			sleep_idle();
-			quiet = 0;
+			idle = 0;
+			quiet = SHORT_SLEEPS;
+			sleep = RETAKE_NS;
 		}
 		before = now;
 		now = nanotime();

@@ -10,6 +10,8 @@ set -u
 . tests/build/tap.sh
 
 export LC_ALL=C
+# A server that ends a connection early is for the tests to judge.
+trap '' PIPE
 unset GORTMAXPROCS http_proxy
 : "${HTTPD_SECONDS:=5}"
 bin=$O/tests/samples/httpd
