@@ -52,6 +52,17 @@ static inline long stress_count(long full)
 	return n ? n : 1;
 }
 
+/*
+ * Of tests that take minutes: a twentieth, unless STRESS_SCALE is set.
+ * STRESS_SCALE=100 make check TESTS=stress does it all.
+ */
+static inline long stress_long_count(long full)
+{
+	const char *s = getenv("STRESS_SCALE");
+
+	return stress_count(s && *s ? full : full / 20);
+}
+
 static inline long stress_live(long full)
 {
 	long n = stress_count(full);

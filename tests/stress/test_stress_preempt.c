@@ -107,7 +107,7 @@ static void shake(void *arg)
 
 int main(void)
 {
-	long n = stress_count(SUSPENSIONS);
+	long n = stress_long_count(SUSPENSIONS);
 
 	for (int i = 0; i < NSPIN; i++)
 		churn_start(&expected[i], i);

@@ -154,7 +154,7 @@ static void stop(void *arg)
 
 int main(void)
 {
-	long n = stress_count(STOPS);
+	long n = stress_long_count(STOPS);
 	struct gort_pause pause = { 0 };
 
 	signals_start();
