@@ -7,7 +7,8 @@
  *  - A goroutine that has run for SLICE_NS is asked to yield: by its guard,
  *    and if that did not help within SIGNAL_NS by a signal.
  *  - The network is polled when nobody has for POLL_NS.
- *  - A scan that shrinks stacks is asked for when they have doubled.
+ *  - A scan that shrinks stacks is asked for when they have doubled, and
+ *    free ones that nobody wanted for SCAVENGE_NS go back to the kernel.
  *
  * It sleeps RETAKE_NS at a time while that finds something to do, else up to
  * BUSY_SLEEP_NS while goroutines run, and without end when all Ps have been
@@ -46,6 +47,7 @@
 #define SHORT_SLEEPS	50	/* before they grow */
 #define IDLE_LOOKS	10	/* in a row, before the one without end */
 #define SCAN_NS		100000000 /* between two looks at the stacks */
+#define SCAVENGE_NS	1000000000
 #define BUSY_SLEEP_NS	1000000
 
 struct watch {
@@ -228,10 +230,15 @@ static void sleep_idle(void)
 	note_clear(&sysmon.note);
 }
 
-/* Stacks that have doubled are worth a scan. */
+/* Stacks that have doubled are worth a scan; free ones go to the kernel. */
 static void watch_stacks(s64 now)
 {
-	static s64 last;
+	static s64 last, scavenged;
+
+	if (now - scavenged >= SCAVENGE_NS) {
+		scavenged = now;
+		stack_scavenge();
+	}
 
 	if (now - last < SCAN_NS)
 		return;

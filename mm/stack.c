@@ -69,6 +69,7 @@ struct stack_class {
 	u32 nmapped;		/* with memory behind */
 	u32 nmax;
 	u32 nfree;
+	u32 nfree_low;		/* least there were since the last scavenging */
 	u32 *free;		/* indices, a stack */
 	_Atomic u64 free_bytes;	/* resident bytes of those; read by anyone */
 } __attribute__((aligned(64)));
@@ -286,6 +287,8 @@ static void __systemstack stack_refill(void *arg)
 	lock(&c->lock);
 	while (n < want && c->nfree)
 		idx[n++] = c->free[--c->nfree];
+	if (c->nfree < c->nfree_low)
+		c->nfree_low = c->nfree;
 	for (u32 i = 0; i < n; i++)
 		free_bytes_add(c, -(u64)slot_segment(r->class, idx[i])->size);
 	first = c->nslots;
@@ -386,6 +389,48 @@ struct segment *stack_alloc(struct p *pp, unsigned int class)
 	seg->depth = 0;
 	segment_update_guard(seg);
 	return seg;
+}
+
+/* One more of the slots at the bottom of the list; false: done. */
+static bool __systemstack scavenge_one(unsigned int class, u32 *at)
+{
+	struct stack_class *c = &classes[class];
+	struct segment *seg;
+	bool more;
+
+	lock(&c->lock);
+	while (*at < c->nfree_low && !slot_segment(class, c->free[*at])->size)
+		++*at;
+	more = *at < c->nfree_low;
+	if (more) {
+		seg = slot_segment(class, c->free[(*at)++]);
+		free_bytes_add(c, -(u64)seg->size);
+		resident_sub(seg->size);
+		/* Takes the header, too, and with it ->size. */
+		vm_release(slot_addr(class, c->free[*at - 1]) +
+			   STACK_GUARD_SIZE,
+			   stack_class_size(class) - STACK_GUARD_SIZE);
+	} else {
+		c->nfree_low = c->nfree;
+	}
+	unlock(&c->lock);
+	return more;
+}
+
+/*
+ * stack_scavenge - give the memory of free slots back to the kernel that
+ * nobody wanted since the last call: the list is a stack, so those at its
+ * bottom.  Now and then; the lock is held for one slot at a time.
+ * sysstack: takes class->lock.
+ */
+void __systemstack stack_scavenge(void)
+{
+	for (unsigned int class = 0; class < STACK_CLASSES; class++) {
+		u32 at = 0;
+
+		while (scavenge_one(class, &at))
+			;
+	}
 }
 
 static void __systemstack stack_spill(void *arg)
@@ -651,6 +696,7 @@ void stack_reset(void)
 		for (u32 k = 0; k < c->nslots; k++)
 			c->free[k] = c->nslots - 1 - k;
 		c->nfree = c->nslots;
+		c->nfree_low = 0;
 		free_bytes_add(c, -stat_get(&c->free_bytes));
 		vm_release(slot_addr(i, 0), c->nslots * size);
 	}

@@ -110,6 +110,7 @@ void stack_reset(void);
 struct segment *stack_alloc(struct p *pp, unsigned int class);
 void stack_free(struct p *pp, struct segment *seg);
 void stack_cache_flush(struct p *pp);
+void stack_scavenge(void);
 int stack_g0_alloc(unsigned int id, uintptr_t *lo, uintptr_t *top);
 void stack_read_stats(struct stack_stats *st);
 struct g *stack_next_g(size_t *cursor);

@@ -351,6 +351,56 @@ static void leave_many(void *arg)
 	gort_waitgroup_wait(&c->there);
 }
 
+/*
+ * Free slots that nobody wants go to the kernel, at the second look.
+ */
+
+static void scavenge_g0(void *arg)
+{
+	(void)arg;
+	stack_cache_flush(getm()->p);
+	stack_scavenge();
+	stack_scavenge();
+}
+
+static void scavenge(void *arg)
+{
+	struct gort_waitgroup wg = { 0 };
+	struct gort_stats before, after;
+	const int n = 500;
+
+	(void)arg;
+	gort_waitgroup_add(&wg, n);
+	for (int i = 0; i < n; i++)
+		expect_eq(gort_go((void (*)(void *))gort_waitgroup_done, &wg),
+			  0);
+	gort_waitgroup_wait(&wg);
+	/* The last ones may still be on their way out. */
+	do {
+		gort_yield();
+	} while (stats().live > 1);
+	before = stats();
+	systemstack(scavenge_g0, NULL);
+	after = stats();
+	expect_le(after.stack_resident + (n / 2) * PAGE_SIZE,
+		  before.stack_resident);
+	/* They are as good as new. */
+	gort_waitgroup_add(&wg, n);
+	for (int i = 0; i < n; i++)
+		expect_eq(gort_go((void (*)(void *))gort_waitgroup_done, &wg),
+			  0);
+	gort_waitgroup_wait(&wg);
+	expect_eq(stats().stack_slots, after.stack_slots);
+}
+
+static void test_free_slots_are_scavenged(void **state)
+{
+	(void)state;
+	setenv("GORTMAXPROCS", "1", 1);
+	run_test_goroutine(scavenge, NULL);
+	unsetenv("GORTMAXPROCS");
+}
+
 static void test_second_run_starts_clean(void **state)
 {
 	static struct crowd c = { .depth = KIB(100) };
@@ -576,6 +626,7 @@ int main(void)
 		cmocka_unit_test(test_two_deep_goroutines),
 		cmocka_unit_test(test_use_returns_to_its_value),
 		cmocka_unit_test(test_freed_stack_goes_to_the_kernel),
+		cmocka_unit_test(test_free_slots_are_scavenged),
 		cmocka_unit_test(test_second_run_starts_clean),
 		cmocka_unit_test(test_stackpoison),
 		cmocka_unit_test(test_stackpoison_fills),
