@@ -278,7 +278,7 @@ static void made_begin(void)
 	made_len = 0;
 }
 
-/* Directories /src (0), sub (1); files f1.c in 0, f2.c in 1. */
+/* Directories /src (0), sub (1); files f1.c (1) in 0, f2.c (2) in 1. */
 static void put_tables_v2(void)
 {
 	put_string("sub");
@@ -295,6 +295,7 @@ static void put_tables_v2(void)
 	put_string("");
 }
 
+/* File 0 is not 1, as where a unit begins with a function of a header. */
 static void put_tables_v5(void)
 {
 	put_bytes(3, 1, 1, 0x1f);	/* path: line_strp */
@@ -305,7 +306,7 @@ static void put_tables_v5(void)
 	put_bytes(11, 5, 1, 0x08, 2, 0x0b, 3, 0x0f, 5, 0x1e, 9, 0x0a);
 	put_bytes(1, 5);
 	for (int i = 0; i < 5; i++) {
-		put_string((const char *[]){ "f1.c", "f1.c", "f2.c",
+		put_string((const char *[]){ "f0.c", "f1.c", "f2.c",
 					     "/abs/f3.c", "f4.c" }[i]);
 		put((u64[]){ 0, 0, 1, 1, 9 }[i], 1);
 		put_bytes(2, 0x81, 1);
@@ -550,6 +551,30 @@ static void test_sequences(void **state)
 	expect_made(UINT64_MAX, NOTHING);
 }
 
+/* Sequences begin in file 1, whatever the one before ended in. */
+static void test_first_file(void **state)
+{
+	struct style s = usual;
+
+	(void)state;
+	for (int i = 0; i < VERSIONS; i++) {
+		s.version = (u16)(FIRST_VERSION + i);
+		made_begin();
+		unit_begin_with_tables(s);
+		put_sequence(0x1000, 16);
+		put_bytes(2, 4, 2);
+		put_sequence(0x2000, 16);
+		put_sequence(0x3000, 16);
+		unit_end();
+		expect_made(0x1000, "f1.c:5");
+		expect_made(0x1008, "f1.c:6");
+		expect_made(0x2000, "sub/f2.c:5");
+		expect_made(0x2008, "sub/f2.c:6");
+		expect_made(0x3000, "f1.c:5");
+		expect_made(0x3008, "f1.c:6");
+	}
+}
+
 /* Several rows at one address, and code that no line made. */
 static void test_rows(void **state)
 {
@@ -600,7 +625,7 @@ static void test_files(void **state)
 	expect_made(0x1000, NOTHING);
 
 	made_file(usual, 0);
-	expect_made(0x1000, "f1.c:5");
+	expect_made(0x1000, "f0.c:5");
 	made_file(usual, 3);
 	expect_made(0x1000, "/abs/f3.c:5");
 	made_file(usual, 4);
@@ -886,6 +911,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_parameters),
 		cmocka_unit_test(test_sequences),
+		cmocka_unit_test(test_first_file),
 		cmocka_unit_test(test_rows),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_forms),
