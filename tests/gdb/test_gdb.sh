@@ -310,12 +310,14 @@ lists_goroutines()
 		"  [0-9]+ +\[runnable\] before never_ran $file$by"
 }
 
+# Which functions of chan.c have a frame is for the compiler to choose.
 off_cpu_backtrace()
 {
 	section waiter
 	[[ $(frames waiter 1 | grep -c '^wait_deep$') = 26 ]] &&
 		[[ $(frames waiter 1 | grep -c '^__morestack$') = 2 ]] &&
-		frames waiter 1 | sed '/^wait_deep$/,$d' | grep 'chan_recv$' &&
+		section waiter | sed '/ wait_deep (/,$d' |
+			grep -q '^#.* at kernel/chan\.c:' &&
 		diff <(printf '%s\n' waiter goroutine_start) \
 		     <(frames waiter 1 | sed -n '/^wait_deep$/,$p' |
 			grep -v -e '^wait_deep$' -e '^__morestack$')
