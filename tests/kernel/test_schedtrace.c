@@ -72,30 +72,34 @@ static void count_lines(const char *const *patterns, int *counts, int n)
 	}
 }
 
-static const char *const patterns[] = { SUMMARY, DETAIL_P, DETAIL_M };
+/* The last one: on a busy machine the goroutine may not get to yield. */
+static const char *const patterns[] = {
+	SUMMARY, DETAIL_P, DETAIL_M,
+	"^SCHED [0-9]+ms: M[0-9]+ P[0-9]+ goroutine [0-9]+ has not yielded for ",
+};
 
 static void test_summary(void **state)
 {
-	int counts[3] = { 0 };
+	int counts[4] = { 0 };
 
 	(void)state;
 	child_run(traced, (void *)"schedtrace=20");
 	child_expect_exit(0);
-	count_lines(patterns, counts, 3);
-	assert_in_range(counts[0], 2, 11);
+	count_lines(patterns, counts, 4);
+	assert_in_range(counts[0], 1, 11);
 	assert_int_equal(counts[1], 0);
 	assert_int_equal(counts[2], 0);
 }
 
 static void test_detail(void **state)
 {
-	int counts[3] = { 0 };
+	int counts[4] = { 0 };
 
 	(void)state;
 	child_run(traced, (void *)"schedtrace=20,scheddetail=1");
 	child_expect_exit(0);
-	count_lines(patterns, counts, 3);
-	assert_in_range(counts[0], 2, 11);
+	count_lines(patterns, counts, 4);
+	assert_in_range(counts[0], 1, 11);
 	assert_int_equal(counts[1], 3 * counts[0]);
 	assert_in_range(counts[2], counts[0], 10 * counts[0]);
 }

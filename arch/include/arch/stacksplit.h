@@ -31,6 +31,6 @@
  * kernel/text.c.
  */
 #define NOTE_GORT_NAME	"gort"
-#define NOTE_GORT_TEXT	1
+#define NOTE_GORT_TEXT	0x74786574	/* not one that core files have */
 
 #endif
