@@ -105,6 +105,7 @@ struct note {
 void note_clear(struct note *n);
 void note_sleep(struct note *n);
 bool note_sleep_for(struct note *n, s64 ns);
+bool note_spin_for(struct note *n, s64 ns);
 void note_wakeup(struct note *n);
 
 int futex_wait(_Atomic u32 *addr, u32 val, s64 timeout_ns);

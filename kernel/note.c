@@ -10,6 +10,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <arch/cpu.h>
 #include "kernel/time.h"
 
 /*
@@ -66,6 +67,19 @@ bool note_sleep_for(struct note *n, s64 ns)
 		futex_wait(&n->set, 0, left);
 	}
 	return true;
+}
+
+/* The same without sleeping. */
+bool note_spin_for(struct note *n, s64 ns)
+{
+	s64 until = nanotime() + ns;
+
+	do {
+		if (atomic_load_explicit(&n->set, memory_order_acquire))
+			return true;
+		cpu_relax();
+	} while (nanotime() < until);
+	return false;
 }
 
 /* Release: pairs with note_sleep(). */

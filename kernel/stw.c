@@ -22,6 +22,7 @@
 #include "kernel/suspend.h"
 #include "kernel/time.h"
 
+#define SPIN_NS		10000	/* after the first asking */
 #define ASK_AGAIN_NS	50000
 
 static const char *const reasons[NR_STW_REASONS] = {
@@ -174,7 +175,7 @@ static void __systemstack stop_world(void *arg)
 {
 	struct stop *stop = arg;
 	struct m *mp = stop->m;
-	bool again = false;
+	bool again = false, stopped;
 	struct p *pp;
 	u32 left;
 
@@ -197,11 +198,14 @@ static void __systemstack stop_world(void *arg)
 		return;
 	/* One of the others may be suspending this goroutine. */
 	suspend_begin(getg(), WAIT_STOPPING_WORLD);
+	/* Code with calls stops within microseconds; others get a signal. */
 	do {
 		take_syscall_ps();
 		ask_all(mp, again);
+		stopped = again ? note_sleep_for(&stw.stopped, ASK_AGAIN_NS) :
+				  note_spin_for(&stw.stopped, SPIN_NS);
 		again = true;
-	} while (!note_sleep_for(&stw.stopped, ASK_AGAIN_NS));
+	} while (!stopped);
 	suspend_end(getg());
 }
 

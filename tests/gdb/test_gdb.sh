@@ -210,7 +210,8 @@ gdb_on_program()
 {
 	rm -f "$tap_tmp/socket"
 	if [[ ${EMULATOR-} ]]; then
-		timeout -k 1 100 $EMULATOR -g "$tap_tmp/socket" "$prog" "$@" \
+		GORTDEBUG=asyncpreemptoff=1 timeout -k 1 100 \
+			$EMULATOR -g "$tap_tmp/socket" "$prog" "$@" \
 			>"$tap_tmp/prog.out" 2>&1 &
 		while [[ ! -S $tap_tmp/socket ]] && kill -0 $! 2>/dev/null; do
 			sleep 0.05

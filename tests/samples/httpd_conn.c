@@ -437,6 +437,9 @@ void conn_end(struct conn *c)
 	c->requests++;
 	if (!c->refused)
 		drop_body(c);
+	/* Requests behind the last one get no answer. */
+	if (!c->keep)
+		c->refused = true;
 }
 
 static void put_page(struct conn *c, const char *text)
