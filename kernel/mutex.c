@@ -50,19 +50,15 @@
  * Rejected: heavy mode only.  Unlocking then costs as much as locking, and an
  * uncontended mutex does little else.
  */
-#define _GNU_SOURCE
 #include <gort/sync.h>
 
 #include <errno.h>
-#include <linux/membarrier.h>
 #include <stdatomic.h>
-#include <sys/syscall.h>
-#include <time.h>
-#include <unistd.h>
 
 #include <arch/cpu.h>
 #include "kernel/runq.h"
 #include "kernel/sema.h"
+#include "kernel/time.h"
 
 #define LOCKED		1u
 #define WAITERS		2u	/* the queue is not empty */
@@ -102,7 +98,7 @@ _Atomic u32 mutex_npending[SEMA_BUCKETS];
 struct mutex_waiter {
 	struct sema_waiter w;
 	struct pending p;
-	u64 since;		/* ns */
+	s64 since;		/* ns */
 	bool awake;		/* it competes, and WOKEN is on its account */
 };
 
@@ -190,27 +186,9 @@ static bool no_membarrier(void)
 	return atomic_load_explicit(&lock_no_membarrier, memory_order_relaxed);
 }
 
-/* See the file head.  Pairs with unlock_light(). */
-static void barrier_for_all(void)
-{
-	if (unlikely(no_membarrier()))
-		full_fence();
-	else if (syscall(SYS_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0,
-			 0))
-		throw("membarrier failed");
-}
-
 /*
  * Locking.
  */
-
-static u64 now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (u64)ts.tv_sec * 1000000000 + (u64)ts.tv_nsec;
-}
 
 /*
  * Spinning can help if somebody else runs who may be the holder, and takes
@@ -267,7 +245,8 @@ static bool announce(struct mutex *m, struct mutex_waiter *w)
 	if (*link)
 		return true;
 	pending_add(m, link, &w->p);
-	barrier_for_all();
+	/* See the file head.  Pairs with unlock_light(). */
+	lock_membarrier();
 	if (atomic_load_explicit(&m->state, memory_order_relaxed) & LOCKED)
 		return true;
 	pending_remove(pending_find(m));
@@ -310,10 +289,10 @@ static bool lock_free(struct mutex *m, u32 s, bool awake)
 }
 
 /* Who was handed the mutex ends it when he did not starve. */
-static void end_starving(struct mutex *m, u64 since)
+static void end_starving(struct mutex *m, s64 since)
 {
 	if (atomic_load_explicit(&m->state, memory_order_relaxed) & STARVING &&
-	    now_ns() - since <= STARVING_NS)
+	    nanotime() - since <= STARVING_NS)
 		atomic_fetch_and_explicit(&m->state, ~STARVING,
 					  memory_order_relaxed);
 }
@@ -322,7 +301,7 @@ static __attribute__((noinline)) void mutex_lock_slow(struct mutex *m)
 {
 	struct mutex_waiter w = { .since = 0 };
 	u32 s, spins = 0;
-	u64 now;
+	s64 now;
 
 	need_goroutine("gort_mutex_lock");
 	while (!w.w.handed) {
@@ -337,7 +316,7 @@ static __attribute__((noinline)) void mutex_lock_slow(struct mutex *m)
 			spins++;
 			continue;
 		}
-		now = now_ns();
+		now = nanotime();
 		if (!w.since)
 			w.since = now;
 		if (mutex_wait(m, &w, now - w.since > STARVING_NS ?
@@ -470,7 +449,7 @@ static inline void unlock_light(struct mutex *m)
 {
 	/* Release: pairs with the acquire of the next lock. */
 	atomic_store_explicit(&m->state, 0, memory_order_release);
-	/* Ordered before the load below by barrier_for_all(). */
+	/* Ordered before the load below by announce(). */
 	barrier();
 	if (unlikely(no_membarrier()))
 		full_fence();
