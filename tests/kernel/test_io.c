@@ -585,7 +585,7 @@ static void test_unix_connect(void **state)
 struct acceptor {
 	int lfd;
 	_Atomic int accepted, flags_seen;
-	int last;		/* what ended it */
+	atomic_int last;		/* what ended it */
 };
 
 static void accept_all(void *arg)
