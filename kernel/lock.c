@@ -46,11 +46,6 @@ void lock_init_once(void)
 	errno = saved;
 }
 
-bool lock_have_membarrier(void)
-{
-	return !atomic_load_explicit(&lock_no_membarrier, memory_order_relaxed);
-}
-
 /*
  * Every other thread of the process executes a full fence before this
  * returns; the caller, too.  errno is left alone.

@@ -38,8 +38,12 @@ void lock_slow(struct lock *l);
 void lock_wake(struct lock *l);
 
 extern _Atomic bool lock_no_membarrier;
-bool lock_have_membarrier(void);
 void lock_membarrier(void);
+
+static inline bool lock_have_membarrier(void)
+{
+	return !atomic_load_explicit(&lock_no_membarrier, memory_order_relaxed);
+}
 
 /* Threads asleep, or about to be, on locks that share a hash. */
 #define LOCK_HASH_SIZE	64
@@ -88,8 +92,7 @@ static inline void unlock_raw(struct lock *l)
 	atomic_store_explicit(&l->state, 0, memory_order_release);
 	/* Ordered before the load below by lock_slow()'s membarrier(). */
 	barrier();
-	if (unlikely(atomic_load_explicit(&lock_no_membarrier,
-					  memory_order_relaxed)))
+	if (unlikely(!lock_have_membarrier()))
 		full_fence();
 	if (unlikely(atomic_load_explicit(lock_hash(l), memory_order_relaxed)))
 		lock_wake(l);

@@ -392,6 +392,15 @@ void __systemstack handoff_p(struct p *pp)
 		m_start(pp, false);
 }
 
+/* Without the lock, until somebody wakes mp; then with it again. */
+static void __systemstack m_sleep_locked(struct m *mp)
+{
+	unlock(&sched.lock);
+	note_sleep(&mp->park);
+	note_clear(&mp->park);
+	lock(&sched.lock);
+}
+
 /* Sleep until somebody hands over a P, or the run ends. */
 void __systemstack m_stop(struct m *mp)
 {
@@ -401,18 +410,11 @@ void __systemstack m_stop(struct m *mp)
 		sched.idle_ms = mp;
 		sched.nidle_ms++;
 		check_deadlock_locked();
-		unlock(&sched.lock);
-		note_sleep(&mp->park);
-		note_clear(&mp->park);
-		lock(&sched.lock);
+		m_sleep_locked(mp);
 	}
 	unlock(&sched.lock);
 	m_take_nextp(mp);
 }
-
-/*
- * Goroutines that run on one M only, and Ms that run one goroutine only.
- */
 
 /*
  * mp has gp in hand, but no P.  True: now it has one that was idle.  Else gp
@@ -465,10 +467,7 @@ struct g * __systemstack m_stop_locked(struct m *mp)
 			sched.nlocked_ms++;
 			check_deadlock_locked();
 		}
-		unlock(&sched.lock);
-		note_sleep(&mp->park);
-		note_clear(&mp->park);
-		lock(&sched.lock);
+		m_sleep_locked(mp);
 	}
 	unlock(&sched.lock);
 	m_take_nextp(mp);

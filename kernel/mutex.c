@@ -181,11 +181,6 @@ static void forget_old_run(struct mutex *m)
 				  memory_order_relaxed);
 }
 
-static bool no_membarrier(void)
-{
-	return atomic_load_explicit(&lock_no_membarrier, memory_order_relaxed);
-}
-
 /*
  * Locking.
  */
@@ -451,7 +446,7 @@ static inline void unlock_light(struct mutex *m)
 	atomic_store_explicit(&m->state, 0, memory_order_release);
 	/* Ordered before the load below by announce(). */
 	barrier();
-	if (unlikely(no_membarrier()))
+	if (unlikely(!lock_have_membarrier()))
 		full_fence();
 	if (unlikely(!in_goroutine() ||
 		     atomic_load_explicit(&mutex_npending[sema_index(m)],

@@ -50,13 +50,6 @@ static _Atomic int wake_fd = -1;
  * that it knows, and one that sleeps in the runtime makes none.  So this one
  * is installed behind its back, see sigurg.c.
  */
-#ifdef GORT_TSAN
-int __sigaction(int sig, const struct sigaction *act, struct sigaction *old);
-#define sigaction_raw	__sigaction
-#else
-#define sigaction_raw	sigaction
-#endif
-
 static __no_tsan void on_signal(int sig)
 {
 	int saved = *__errno_location();

@@ -156,10 +156,7 @@ static bool nothing_else(struct g *gp)
 	    sched_has_work(pp))
 		return false;
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
-	atomic_store_explicit(&pp->tick,
-			      atomic_load_explicit(&pp->tick,
-					memory_order_relaxed) + 1,
-			      memory_order_relaxed);
+	tick_inc(&pp->tick);
 	return true;
 }
 

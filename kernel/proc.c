@@ -97,10 +97,11 @@ void __systemstack globrunq_put(struct g *const *batch, u32 n)
 	unlock(&sched.lock);
 }
 
-/* Its own function: a variable with an address would end tail calls. */
 __cold void __systemstack globrunq_put_one(struct g *gp)
 {
-	globrunq_put(&gp, 1);
+	lock(&sched.lock);
+	globrunq_put_locked(gp);
+	unlock(&sched.lock);
 }
 
 /* Take a fair share: one to return, the rest into pp's ring. */
@@ -553,10 +554,7 @@ static inline void execute(struct m *mp, struct g *gp)
 	gp->m = mp;
 	atomic_store_explicit(&mp->curg, gp, memory_order_relaxed);
 	casgstatus(mp, gp, G_RUNNABLE, G_RUNNING);
-	atomic_store_explicit(&pp->tick,
-			      atomic_load_explicit(&pp->tick,
-					memory_order_relaxed) + 1,
-			      memory_order_relaxed);
+	tick_inc(&pp->tick);
 	stat_inc(&pp->nswitches);
 	*mp->errno_addr = gp->saved_errno;
 }

@@ -340,6 +340,12 @@ static inline void assert_systemstack(void)
 }
 
 /* Only the owner writes. */
+static inline void tick_inc(_Atomic u32 *c)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed)
+			      + 1, memory_order_relaxed);
+}
+
 static inline void stat_inc(_Atomic u64 *c)
 {
 	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed)

@@ -2,7 +2,17 @@
 #ifndef KERNEL_SIGNAL_H
 #define KERNEL_SIGNAL_H
 
+#include <signal.h>
+
 #include <arch/compiler.h>
+
+#ifdef GORT_TSAN
+/* glibc's other name for it, which the sanitizer does not intercept. */
+int __sigaction(int sig, const struct sigaction *act, struct sigaction *old);
+#define sigaction_raw	__sigaction
+#else
+#define sigaction_raw	sigaction
+#endif
 
 struct m;
 

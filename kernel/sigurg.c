@@ -24,6 +24,7 @@
 #include <arch/preempt.h>
 #include "kernel/preempt.h"
 #include "kernel/sched.h"
+#include "kernel/signal.h"
 #include "kernel/text.h"
 
 /*
@@ -31,14 +32,6 @@
  * newstack(), if the compiler does not inline what it calls.
  */
 #define PREEMPT_FRAMES	((size_t)8192)
-
-#ifdef GORT_TSAN
-/* glibc's other name for it, which the sanitizer does not intercept. */
-int __sigaction(int sig, const struct sigaction *act, struct sigaction *old);
-#define sigaction_raw	__sigaction
-#else
-#define sigaction_raw	sigaction
-#endif
 
 /* Set while it is a handler that wants three arguments. */
 #define USER_SIGINFO	((uintptr_t)1 << 63)

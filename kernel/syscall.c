@@ -31,10 +31,7 @@ static void syscall_begin(struct g *gp, uintptr_t pc, uintptr_t fp)
 	mp->syscall_p = pp;
 	mp->p = NULL;
 	g_set_status(gp, G_RUNNING, G_SYSCALL);
-	atomic_store_explicit(&pp->syscall_tick,
-			      atomic_load_explicit(&pp->syscall_tick,
-					memory_order_relaxed) + 1,
-			      memory_order_relaxed);
+	tick_inc(&pp->syscall_tick);
 	/* Release: the P is seen as we leave it by who takes it. */
 	atomic_store_explicit(&pp->status, p_syscall(mp),
 			      memory_order_release);

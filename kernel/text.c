@@ -22,11 +22,11 @@
 
 #include <link.h>
 #include <stdatomic.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include <arch/stacksplit.h>
-#include "kernel/lock.h"
+#include "kernel/sort.h"
+#include "mm/stack.h"
 #include "mm/vm.h"
 
 struct text_range {
@@ -114,11 +114,11 @@ static int first_version(struct dl_phdr_info *info, size_t size, void *arg)
 	return 1;
 }
 
-static int by_start(const void *a, const void *b)
+static bool starts_before(const void *a, const void *b)
 {
 	const struct text_range *x = a, *y = b;
 
-	return (x->start > y->start) - (x->start < y->start);
+	return x->start < y->start;
 }
 
 /* Objects may come between the two scans: a count that differs starts anew. */
@@ -131,7 +131,7 @@ static struct text_table *build(u64 *version)
 
 		dl_iterate_phdr(scan_object, &count);
 		bytes = sizeof(*t) + count.n * sizeof(t->ranges[0]);
-		t = vm_alloc(ALIGN_UP(bytes, (size_t)4096));
+		t = vm_alloc(ALIGN_UP(bytes, PAGE_SIZE));
 		if (!t)
 			return NULL;
 		fill.ranges = t->ranges;
@@ -139,11 +139,12 @@ static struct text_table *build(u64 *version)
 		dl_iterate_phdr(scan_object, &fill);
 		if (fill.version == count.version && fill.n == count.n) {
 			t->n = fill.n;
-			qsort(t->ranges, t->n, sizeof(t->ranges[0]), by_start);
+			heap_sort(t->ranges, t->n, sizeof(t->ranges[0]),
+				  starts_before);
 			*version = fill.version;
 			return t;
 		}
-		vm_free(t, ALIGN_UP(bytes, (size_t)4096));
+		vm_free(t, ALIGN_UP(bytes, PAGE_SIZE));
 	}
 }
 

@@ -29,8 +29,8 @@ extern "C" {
  *
  * Goroutines that are left are dropped where they stand, as in Go when main
  * returns; memory they had from malloc stays allocated.  One that runs at
- * that moment on another thread is waited for until its next stack check or
- * blocking call.  A second gort_run() after that works.
+ * that moment on another thread is waited for until it can be stopped, as in
+ * preemption; so is one in a system call until that returns.  A second gort_run() after that works.
  *
  * Reads GORTMAXPROCS and GORTDEBUG.
  *
