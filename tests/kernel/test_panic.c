@@ -595,6 +595,38 @@ static void test_crash(void **state)
 	child_expect_text("\tcalls_die_of_fatal+0x");
 }
 
+/* The same text without dying. */
+static VISIBLE void dump_stacks(void *arg)
+{
+	static char buf[65536], part[100];
+	int64_t len;
+
+	CHECK_EQ(gort_go(spawn_waiters, arg), 0);
+	yield_some();
+	CHECK_EQ(gort_stack_dump(NULL, 1), -EINVAL);
+	len = gort_stack_dump(buf, sizeof(buf));
+	CHECK_LT(0, len);
+	CHECK_EQ(len, strlen(buf));
+	CHECK_EQ(strncmp(buf, "goroutine 1 [running]:\n", 23), 0);
+	CHECK_NE(strstr(buf, "\tdump_stacks+0x"), 0);
+	CHECK_NE(strstr(buf, " [chan receive]:\n"), 0);
+	CHECK_NE(strstr(buf, "\twaits_to_receive+0x"), 0);
+	CHECK_NE(strstr(buf, "created by spawn_waiters in goroutine "), 0);
+	/* Cut off where it does not fit; the length is that of all of it. */
+	CHECK_LT(sizeof(part), gort_stack_dump(part, sizeof(part)));
+	CHECK_EQ(strlen(part), sizeof(part) - 1);
+	CHECK_LT(0, gort_stack_dump(NULL, 0));
+}
+
+static void test_dump(void **state)
+{
+	(void)state;
+	child_run(run_on_one, dump_stacks);
+	child_expect_exit(0);
+	assert_string_equal(child_err, "");
+	assert_int_equal(gort_stack_dump(NULL, 0), -EPERM);
+}
+
 /* --- faults --- */
 
 static VISIBLE void count_call(void)
@@ -882,6 +914,7 @@ int main(void)
 		cmocka_unit_test(test_sigabrt),
 		cmocka_unit_test(test_quit_handled),
 		cmocka_unit_test(test_crash),
+		cmocka_unit_test(test_dump),
 		cmocka_unit_test(test_wild_access),
 		cmocka_unit_test(test_wild_access_on_g0),
 		cmocka_unit_test(test_wild_access_of_thread),
