@@ -289,7 +289,7 @@ cmd_as		= $(cc-cmd) $(a_flags) $(depflags) -c -o $@ $<
 
 # Without the notes that would let the runtime preempt itself anywhere.
 quiet_ld_r	= LD      $(short)
-cmd_ld_r	= $(LD) -r -o $@ $(filter %.o,$^) && \
+cmd_ld_r	= $(LD) -r -T arch/gort.lds -o $@ $(filter %.o,$^) && \
 		  $(OBJCOPY) --remove-section=.gort_text $@
 
 # Hidden symbols become local: no name of ours clashes with one of the user's.
@@ -318,7 +318,7 @@ $(O)/%.o: %.S FORCE | $(generated)
 $(O)/host/%.o: %.c FORCE
 	$(call if_changed,hostcc)
 
-$(O)/gort-test.o: $(objs) FORCE
+$(O)/gort-test.o: $(objs) arch/gort.lds FORCE
 	$(call if_changed,ld_r)
 
 $(O)/gort.o: $(O)/gort-test.o FORCE

@@ -1,16 +1,6 @@
 // SPDX-License-Identifier: ISC
 /*
  * kernel/traceback.c - print goroutines and their frames.
- *
- * Frames are found along frame pointers: each record is the caller's frame
- * pointer and the return address.  The walk crosses from a signal stack to
- * what was interrupted, from g0 to the goroutine that called systemstack(),
- * and between segments, since all of those leave such records.  It ends
- * where a record is on none of these stacks, or not above the last one on
- * the same.  So a damaged stack gives a short traceback, not a fault.
- *
- * Code without frame pointers (libc) hides its own frames, sometimes its
- * caller's.
  */
 #include "kernel/traceback.h"
 
@@ -20,6 +10,7 @@
 #include "kernel/status.h"
 #include "kernel/stw.h"
 #include "kernel/symtab.h"
+#include "kernel/unwind.h"
 
 /* Frames printed at either end of a deep stack. */
 #define FRAMES_TOP	50
@@ -27,86 +18,12 @@
 #define GOROUTINES_MAX	10000
 #define NSEC_PER_MIN	((u64)60 * NSEC_PER_SEC)
 
-struct record {
-	uintptr_t fp;
-	uintptr_t pc;
-};
-
-struct range {
-	uintptr_t lo;
-	uintptr_t hi;
-};
-
-struct walk {
-	struct g *gp;		/* whose stack; or NULL */
-	struct m *mp;		/* whose g0 and signal stack, too; or NULL */
-	struct segment *seg;	/* of gp's, where the last record was */
-	uintptr_t fp;
-	uintptr_t pc;		/* 0: at the end */
-};
-
-static bool in_range(const struct range *r, uintptr_t addr)
-{
-	return addr >= r->lo && addr + sizeof(struct record) <= r->hi;
-}
-
-static bool in_segment(const struct segment *seg, uintptr_t addr,
-		       struct range *r)
-{
-	*r = (struct range){ seg->lo + STACK_GUARD_SIZE, segment_end(seg) };
-	return in_range(r, addr);
-}
-
-/* The stretch of stack that holds a record at addr; false if none does. */
-static bool find_range(struct walk *w, uintptr_t addr, struct range *r)
-{
-	struct segment *seg;
-
-	if (w->mp) {
-		*r = (struct range){ w->mp->g0->seg0.lo, w->mp->g0->seg0.top };
-		if (in_range(r, addr))
-			return true;
-		r->lo = (uintptr_t)w->mp->gsignal;
-		r->hi = r->lo + w->mp->gsignal_size;
-		if (in_range(r, addr))
-			return true;
-	}
-	/* Near the last one, or anywhere: after a longjmp(), say. */
-	for (seg = w->seg; seg; seg = seg->prev)
-		if (in_segment(seg, addr, r))
-			goto found;
-	for (seg = w->gp ? &w->gp->seg0 : NULL; seg; seg = seg->next)
-		if (in_segment(seg, addr, r))
-			goto found;
-	return false;
-found:
-	w->seg = seg;
-	return true;
-}
-
-static void walk_next(struct walk *w)
-{
-	const struct record *r = (const struct record *)w->fp;
-	struct range range;
-
-	w->pc = 0;
-	if (w->fp % sizeof(uintptr_t) || !find_range(w, w->fp, &range))
-		return;
-	/* A return address belongs to the instruction before it. */
-	w->pc = r->pc ? r->pc - 1 : 0;
-	/* On one stretch callers lie higher; so the walk ends. */
-	if (r->fp <= w->fp && in_range(&range, r->fp))
-		w->fp = 0;
-	else
-		w->fp = r->fp;
-}
-
-static u64 count_frames(struct walk w)
+static u64 count_frames(struct unwind w)
 {
 	u64 n = 0;
 
 	for (; w.pc && n < UINT32_MAX; n++)
-		walk_next(&w);
+		unwind_next(&w);
 	return n;
 }
 
@@ -131,7 +48,7 @@ static void print_frame(uintptr_t pc)
 	}
 }
 
-static void print_frames(struct walk w)
+static void print_frames(struct unwind w)
 {
 	u64 n = count_frames(w);
 	u64 hide = n > FRAMES_TOP + FRAMES_BOTTOM ?
@@ -142,7 +59,7 @@ static void print_frames(struct walk w)
 			print_frame(w.pc);
 		else if (i == FRAMES_TOP)
 			print("\t... %U frames ...\n", hide);
-		walk_next(&w);
+		unwind_next(&w);
 	}
 }
 
@@ -183,7 +100,7 @@ static void print_header(const struct g *gp)
 	print("]:\n");
 }
 
-static void traceback_walk(struct walk w)
+static void traceback_walk(struct unwind w)
 {
 	if (w.gp)
 		print_header(w.gp);
@@ -198,7 +115,7 @@ static void traceback_g(struct g *gp)
 	uintptr_t pc = context_pc(&gp->ctx);
 
 	/* One that has not run yet stands before its function. */
-	traceback_walk((struct walk){
+	traceback_walk((struct unwind){
 		.gp = gp,
 		.pc = pc == (uintptr_t)goroutine_start ? (uintptr_t)gp->fn :
 							 pc - 1,
@@ -211,7 +128,7 @@ void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp)
 	struct g *self = getg();
 
 	symtab_refresh();
-	traceback_walk((struct walk){
+	traceback_walk((struct unwind){
 		.gp = gp,
 		.mp = self ? self->m : NULL,
 		.pc = pc,
@@ -240,10 +157,10 @@ static void traceback_other(struct g *gp)
 
 	/* Not from where it is, in libc: that would hide the caller. */
 	if (status == G_SYSCALL) {
-		traceback_walk((struct walk){ .gp = gp,
+		traceback_walk((struct unwind){ .gp = gp,
 			.pc = gp->syscall_pc - 1, .fp = gp->syscall_fp });
 	} else if (mp) {
-		traceback_walk((struct walk){ .gp = gp, .mp = mp,
+		traceback_walk((struct unwind){ .gp = gp, .mp = mp,
 			.pc = mp->frozen_pc, .fp = mp->frozen_fp });
 	} else if (status == G_RUNNING) {
 		print_header(gp);

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * kernel/unwind.h - the callers of a place, along frame pointers.
+ *
+ * Each frame record is the caller's frame pointer and the return address.
+ * The walk crosses from a signal stack to what was interrupted, from g0 to
+ * the goroutine that called systemstack(), and between segments, since all
+ * of those leave such records.  It ends where a record is on none of these
+ * stacks, or not above the last one on the same.  So a damaged stack gives a
+ * short walk, not a fault.
+ *
+ * Code without frame pointers (libc) hides its own frames, sometimes its
+ * caller's.
+ *
+ * Context: any, signal handlers included.  The caller owns the stack.
+ */
+#ifndef KERNEL_UNWIND_H
+#define KERNEL_UNWIND_H
+
+#include <arch/compiler.h>
+
+struct g;
+struct m;
+struct segment;
+
+/* To begin with: gp or NULL, mp or NULL, pc and fp; the rest 0. */
+struct unwind {
+	struct g *gp;		/* whose stack; or NULL */
+	struct m *mp;		/* whose g0 and signal stack, too; or NULL */
+	struct segment *seg;	/* of gp's, where the last record was */
+	uintptr_t lo, hi;	/* the stretch of stack where it was */
+	uintptr_t fp;		/* the record to look at next */
+	uintptr_t pc;		/* in the function itself; 0: at the end */
+};
+
+/* From u->pc to the place in its caller that made the call. */
+void unwind_next(struct unwind *u);
+
+/* From u->pc on, at most max of them.  How many? */
+u32 unwind_pcs(struct unwind u, uintptr_t *pcs, u32 max);
+
+#endif
