@@ -73,6 +73,27 @@ enum wait_reason {
 	NR_WAIT_REASONS
 };
 
+/*
+ * What the tracer notes of a goroutine or a P: in which generations it was
+ * mentioned, the last two of them, and the number of the last event of its
+ * in each.  Written by its owner, gen read by who ends a generation.
+ */
+struct sched_trace {
+	_Atomic u32 gen[2];	/* of generation n in [n % 2] */
+	u32 seq[2];
+};
+
+#define TRACE_STREAMS	3
+
+/* What the tracer has of a thread. */
+struct m_trace {
+	_Atomic bool writing;	/* see kernel/tracepoint.h */
+	u32 gen;		/* while it writes: to which generation */
+	void *buf[2][TRACE_STREAMS];	/* by gen % 2 */
+	_Atomic u64 skipped;	/* events in the middle of another */
+	u64 ids, ids_end;	/* for strings and tasks */
+};
+
 struct g {
 	/* Hot: touched by every switch. */
 	struct context ctx;	/* where to go on, when off the CPU */
@@ -114,9 +135,12 @@ struct g {
 	u64 parent;		/* goroutine that started it */
 	uintptr_t created_pc;
 
+	struct sched_trace trace;
+	void *label;		/* for profiles: set by its own goroutine */
+
 	void *tsan_fiber;
 	struct segment seg0;	/* last: at the very top of the slot */
-};
+} __attribute__((aligned(16)));
 
 /* Usable top of the first segment: everything below struct g. */
 _Static_assert(sizeof(struct g) % 16 == 0, "struct g keeps sp aligned");
@@ -155,6 +179,9 @@ struct m {
 	bool started;		/* pthread_join() it */
 	_Atomic(uintptr_t *) guard_addr; /* its guard word, for others;
 				 * NULL until the thread runs */
+
+	struct m_trace trace;
+	void *profile;		/* of its CPU time */
 
 	/* Set by whoever wakes it, before the note. */
 	struct p *nextp;
@@ -213,6 +240,9 @@ struct p {
 
 	/* Written by the owner, read by anyone: relaxed. */
 	_Atomic u64 nspawned, nexited, nswitches, nsteals;
+
+	struct sched_trace trace;
+	int syscall_tid;	/* the thread that left it behind */
 
 	struct p *idle_link;	/* sched.lock */
 };

@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC */
+/*
+ * kernel/tracepoint.h - where kernel/ and mm/ tell a tracer what they do.
+ *
+ * The tracer is behind a table of functions; without one, or while it is
+ * off, a tracepoint is one load of a word that hardly ever changes and a
+ * branch that is not taken.
+ *
+ * Rules, as in the Go runtime (runtime/trace.go, "Invariants"):
+ *  R1  An event is written by an M that owns what changes: its own P, the
+ *      goroutine it runs, one that it is about to wake, one it holds G_SCAN of.
+ *  R2  A change of status and its event lie in one trace_acquire() ...
+ *      trace_release(), and what is owned is owned before trace_acquire().
+ *      A change to G_RUNNING comes before its event, every other one after:
+ *      stacks are walked by who still owns them.
+ *  R3  Between the two nothing blocks, and nothing else is traced.
+ *
+ * Ending a generation takes a look at every M:
+ *
+ *	M				who ends generation n
+ *	trace.writing = true		trace_gen = n + 1
+ *	look at trace_gen		membarrier(2) on every thread
+ *	write to that generation	wait for every trace.writing to be
+ *	trace.writing = false		false: nobody writes to n any more
+ *
+ * So the M pays for two plain stores.
+ */
+#ifndef KERNEL_TRACEPOINT_H
+#define KERNEL_TRACEPOINT_H
+
+#include "kernel/sched.h"
+
+enum trace_stop {
+	TRACE_STOP_YIELD,
+	TRACE_STOP_PREEMPTED,
+};
+
+enum trace_stack {
+	TRACE_STACK_EXISTS,
+	TRACE_STACK_ALLOC,
+	TRACE_STACK_FREE,
+};
+
+struct trace_ops {
+	/* Between trace_acquire() and trace_release(). */
+	void (*proc_start)(struct m *mp);
+	void (*proc_stop)(struct m *mp);
+	void (*proc_steal)(struct m *mp, struct p *pp);
+	void (*procs_change)(struct m *mp, u32 n);
+	void (*go_create)(struct m *mp, struct g *gp);
+	void (*go_start)(struct m *mp, struct g *gp);
+	void (*go_stop)(struct m *mp, struct g *gp, enum trace_stop why);
+	void (*go_block)(struct m *mp, struct g *gp, u32 why);
+	void (*go_unblock)(struct m *mp, struct g *gp);
+	void (*go_end)(struct m *mp, struct g *gp);
+	void (*syscall_begin)(struct m *mp, struct g *gp);
+	void (*syscall_end)(struct m *mp, struct g *gp);
+	void (*syscall_end_blocked)(struct m *mp, struct g *gp);
+	void (*status)(struct m *mp, struct g *gp);
+	void (*stw_begin)(struct m *mp, const char *why);
+	void (*stw_end)(struct m *mp);
+	/* After trace_try_acquire(). */
+	void (*stack)(struct m *mp, enum trace_stack what, uintptr_t base,
+		      size_t size);
+
+	/* The first goroutine, before and after the program's function. */
+	void (*run_begin)(void);
+	void (*run_end)(void);
+	/*
+	 * sysmon, now and then.  A parked goroutine to make runnable, or
+	 * NULL; *next: call again then.
+	 */
+	struct g *(*tick)(s64 now, s64 *next);
+};
+
+extern const struct trace_ops *trace_ops;	/* set before main() or never */
+extern _Atomic bool trace_on;		/* a hint: trace_gen decides */
+extern _Atomic bool trace_stacks_on;	/* the same for trace_ops->stack */
+extern _Atomic u32 trace_gen;		/* being written; 0: none */
+
+static inline bool tracing(void)
+{
+	return unlikely(atomic_load_explicit(&trace_on, memory_order_relaxed));
+}
+
+/*
+ * trace_hold - no generation ends, and no trace begins, until
+ * trace_release().  Is one being written?  mp: the caller's, not preemptible.
+ */
+static inline bool trace_hold(struct m *mp)
+{
+	dbg_assert(!atomic_load_explicit(&mp->trace.writing,
+			memory_order_relaxed), "traced while tracing");
+	atomic_store_explicit(&mp->trace.writing, true, memory_order_relaxed);
+	/* Made a full fence by membarrier() in trace_wait_writers(). */
+	barrier();
+#ifdef GORT_TSAN
+	atomic_thread_fence(memory_order_seq_cst);
+#else
+	if (unlikely(!lock_have_membarrier()))
+		full_fence();
+#endif
+	/* Acquire: pairs with the release of who sets it: its tables are
+	 * ready. */
+	mp->trace.gen = atomic_load_explicit(&trace_gen, memory_order_acquire);
+	return mp->trace.gen;
+}
+
+/* Release: pairs with the acquire in trace_wait_writers(). */
+static inline void trace_release(struct m *mp)
+{
+	atomic_store_explicit(&mp->trace.writing, false, memory_order_release);
+}
+
+/* True: write events, then trace_release(). */
+static inline bool trace_acquire(struct m *mp)
+{
+	if (likely(!tracing()))
+		return false;
+	if (trace_hold(mp))
+		return true;
+	trace_release(mp);
+	return false;
+}
+
+/*
+ * For what the tracer itself may do in the middle of an event: allocate
+ * stack.  Then the event is skipped, and counted.
+ */
+static inline bool trace_try_acquire(struct m *mp)
+{
+	if (likely(!atomic_load_explicit(&trace_stacks_on,
+					 memory_order_relaxed)))
+		return false;
+	if (unlikely(atomic_load_explicit(&mp->trace.writing,
+					  memory_order_relaxed))) {
+		stat_inc(&mp->trace.skipped);
+		return false;
+	}
+	return trace_acquire(mp);
+}
+
+/* Nobody writes to a generation before trace_gen any more. */
+void trace_wait_writers(void);
+
+#define TRACE_EVENT(mp, op, ...)					\
+	do {								\
+		struct m *trace_mp = (mp);				\
+									\
+		if (trace_acquire(trace_mp)) {				\
+			trace_ops->op(trace_mp, ##__VA_ARGS__);		\
+			trace_release(trace_mp);			\
+		}							\
+	} while (0)
+
+#endif
