@@ -73,8 +73,8 @@ static struct m * __systemstack m_get_idle_locked(void)
 	return mp;
 }
 
-/* sched.lock: sysmon, which is not counted, is waking goroutines. */
-static bool waking_elsewhere;
+/* sched.lock: threads that are not counted and will wake a goroutine. */
+static u32 waking_elsewhere;
 
 /*
  * Every M asleep: nobody is left who could wake a goroutine.
@@ -99,7 +99,7 @@ static void __systemstack check_deadlock_locked(void)
 void __systemstack m_waking_elsewhere(bool waking)
 {
 	lock(&sched.lock);
-	waking_elsewhere = waking;
+	waking_elsewhere += waking ? 1 : -1u;
 	if (!waking)
 		check_deadlock_locked();
 	unlock(&sched.lock);
@@ -227,7 +227,7 @@ __g0_noreturn void m_leave_g(struct g *gp)
 	m_leave(gp->m);
 }
 
-int thread_create(struct m *mp, void *(*fn)(void *))
+static int thread_create(struct m *mp, void *(*fn)(void *))
 {
 	pthread_attr_t attr;
 	sigset_t all, old;
@@ -255,6 +255,40 @@ void m_publish(struct m *mp)
 		mp->all_link = head;
 	} while (!atomic_compare_exchange_weak_explicit(&sched.all_ms, &head,
 			mp, memory_order_release, memory_order_relaxed));
+}
+
+/*
+ * m_start_helper - a thread of the runtime's that runs no goroutines: its g0
+ * is the thread's own stack, all signals stay blocked, so others take those
+ * of the process.  It may lock, wake goroutines, and be traced.  It is joined
+ * at the end of the run, and has ended until then.  NULL: no thread or memory.
+ * fn gets the M, and begins with m_begin_helper().
+ */
+struct m *m_start_helper(void *(*fn)(void *))
+{
+	struct m *mp = calloc(1, sizeof(*mp));
+
+	if (!mp)
+		return NULL;
+	m_init(mp, 0);
+	mp->started = true;
+	if (thread_create(mp, fn)) {
+		free(mp);
+		return NULL;
+	}
+	m_publish(mp);
+	return mp;
+}
+
+void m_begin_helper(struct m *mp)
+{
+	struct tls *t = tls_self();
+
+	t->g0 = mp->g0;
+	t->g = mp->g0;
+	t->where = ON_G0;
+	mp->errno_addr = __errno_location();
+	mp->tid = (int)syscall(SYS_gettid);
 }
 
 static __cold void m_start_failed(struct m *mp, struct p *pp, bool spinning)

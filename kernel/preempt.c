@@ -127,19 +127,27 @@ void preempt_prepare(void)
 static __g0_noreturn void stop_preempted(struct g *gp)
 {
 	struct m *mp = gp->m;
+	bool stop = atomic_load_explicit(&gp->preempt_stop,
+					 memory_order_relaxed);
+	bool traced = trace_acquire(mp);
 
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
+	if (unlikely(traced && stop))
+		trace_ops->go_block(mp, gp, WAIT_PREEMPTED);
+	else if (unlikely(traced))
+		trace_ops->go_stop(mp, gp, TRACE_STOP_PREEMPTED);
 	m_drop_g(mp);
-	if (atomic_load_explicit(&gp->preempt_stop, memory_order_relaxed)) {
+	if (stop)
 		gp->wait_reason = WAIT_PREEMPTED;
-		g_set_status(gp, G_RUNNING, G_PREEMPTED);
+	g_set_status(gp, G_RUNNING, stop ? G_PREEMPTED : G_RUNNABLE);
+	if (unlikely(traced))
+		trace_release(mp);
+	if (stop) {
 		suspend_stopped(gp);
 	} else if (interrupts()) {
 		/* It is not its fault: it goes on first. */
-		g_set_status(gp, G_RUNNING, G_RUNNABLE);
 		runq_put_next(mp->p, gp);
 	} else {
-		g_set_status(gp, G_RUNNING, G_RUNNABLE);
 		sched_poll();
 		globrunq_put_one(gp);
 	}
@@ -157,6 +165,7 @@ static bool nothing_else(struct g *gp)
 		return false;
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
 	tick_inc(&pp->tick);
+	TRACE_EVENT(gp->m, status, gp);
 	return true;
 }
 

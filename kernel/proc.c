@@ -59,6 +59,7 @@ static const char *const wait_reasons[NR_WAIT_REASONS] = {
 	[WAIT_IO] = "IO wait",
 	[WAIT_SIGNAL] = "signal wait",
 	[WAIT_WORLD] = "stop the world",
+	[WAIT_TRACE] = "trace",
 	[WAIT_PREEMPTED] = "preempted",
 	[WAIT_STACK_SCAN] = "stack scan",
 	[WAIT_STOPPING_WORLD] = "stopping the world",
@@ -521,7 +522,7 @@ static struct g * __systemstack get_now_and_then(struct p *pp)
 					  memory_order_relaxed)) &&
 	    atomic_exchange_explicit(&sched.scan_wanted, false,
 				     memory_order_relaxed))
-		return g_new(pp, stack_scan, NULL, 0, true);
+		return g_new(getm(), stack_scan, NULL, 0, true);
 	return globrunq_get(pp, 1);
 }
 
@@ -557,6 +558,7 @@ static inline void execute(struct m *mp, struct g *gp)
 	tick_inc(&pp->tick);
 	stat_inc(&pp->nswitches);
 	*mp->errno_addr = gp->saved_errno;
+	TRACE_EVENT(mp, go_start, gp);
 }
 
 /* Run the next goroutine.  Never returns: the M goes on in it. */
@@ -584,10 +586,15 @@ static __g0_noreturn void park_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 	struct lock *l = gp->wait_lock;
+	bool traced = trace_acquire(mp);
 
+	if (unlikely(traced))
+		trace_ops->go_block(mp, gp, gp->wait_reason);
 	m_drop_g(mp);
 	/* From here on gp is its waker's; pairs with g_make_runnable(). */
 	g_set_status(gp, G_RUNNING, G_WAITING);
+	if (unlikely(traced))
+		trace_release(mp);
 	if (l)
 		unlock(l);
 	else
@@ -612,14 +619,39 @@ void sched_park(struct lock *l, enum wait_reason why)
 	mcall(park_m);
 }
 
-/* A goroutine that waits, and that the caller has taken from its queue. */
-void g_make_runnable(struct m *mp, struct g *gp)
+/* It announced itself and is still leaving its stack.  Acquire: its context
+ * is complete. */
+static inline void wait_until_off(struct g *gp)
 {
-	/* It announced itself and is still leaving its stack.  Acquire: its
-	 * context is complete. */
 	while (unlikely(g_status(gp) == G_RUNNING))
 		cpu_relax();
+}
+
+/*
+ * A goroutine that waits, and that the caller has taken from its queue.
+ * Context: with a P.
+ */
+void g_make_runnable(struct m *mp, struct g *gp)
+{
+	bool traced;
+
+	wait_until_off(gp);
+	traced = trace_acquire(mp);
+	if (unlikely(traced))
+		trace_ops->go_unblock(mp, gp);
 	casgstatus(mp, gp, G_WAITING, G_RUNNABLE);
+	if (unlikely(traced))
+		trace_release(mp);
+}
+
+/* Without one: a trace may begin at any moment. */
+static void g_make_runnable_p(struct m *mp, struct g *gp)
+{
+	wait_until_off(gp);
+	if (trace_hold(mp))
+		trace_ops->go_unblock(mp, gp);
+	casgstatus(mp, gp, G_WAITING, G_RUNNABLE);
+	trace_release(mp);
 }
 
 /*
@@ -649,7 +681,7 @@ void __systemstack sched_ready_list(struct gqueue *list)
 	s32 n = 0;
 
 	while ((gp = gqueue_pop(list))) {
-		g_make_runnable(mp, gp);
+		g_make_runnable_p(mp, gp);
 		gqueue_push(&ready, gp);
 		n++;
 	}
@@ -670,9 +702,14 @@ void __systemstack sched_ready_list(struct gqueue *list)
 static __g0_noreturn void yield_m(struct g *gp)
 {
 	struct m *mp = gp->m;
+	bool traced = trace_acquire(mp);
 
+	if (unlikely(traced))
+		trace_ops->go_stop(mp, gp, TRACE_STOP_YIELD);
 	m_drop_g(mp);
 	g_set_status(gp, G_RUNNING, G_RUNNABLE);
+	if (unlikely(traced))
+		trace_release(mp);
 	if (unlikely(!globrunq_empty()))
 		globrunq_put_one(gp);
 	else
@@ -706,13 +743,26 @@ static u64 goid_new(struct p *pp)
 	return pp->goid_next++;
 }
 
+/* Known to others from here on. */
+static inline void g_publish(struct m *mp, struct g *gp)
+{
+	bool traced = trace_acquire(mp);
+
+	if (unlikely(traced))
+		trace_ops->go_create(mp, gp);
+	g_set_status(gp, g_status(gp), G_RUNNABLE);
+	if (unlikely(traced))
+		trace_release(mp);
+}
+
 /*
  * A goroutine ready to run, on no queue.  Its stack begins with copy bytes
  * from arg, if any.  background: one of the runtime's own, not counted.
  */
-struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy,
+struct g *g_new(struct m *mp, void (*fn)(void *), void *arg, size_t copy,
 		bool background)
 {
+	struct p *pp = mp->p;
 	struct segment *seg = stack_alloc(pp, 0);
 	uintptr_t top;
 	struct g *gp;
@@ -740,7 +790,8 @@ struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy,
 	gp->wait_reason = WAIT_NONE;
 	san_g_create(gp);
 	gp->background = background;
-	g_set_status(gp, g_status(gp), G_RUNNABLE);
+	gp->label = NULL;
+	g_publish(mp, gp);
 	if (likely(!background))
 		stat_inc(&pp->nspawned);
 	return gp;
@@ -753,7 +804,7 @@ struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy,
 int sched_spawn(void (*fn)(void *), void *arg, size_t copy, uintptr_t pc)
 {
 	struct m *mp = acquirem();
-	struct g *gp = g_new(mp->p, fn, arg, copy, false);
+	struct g *gp = g_new(mp, fn, arg, copy, false);
 	int err = -ENOMEM;
 
 	if (likely(gp)) {
@@ -771,7 +822,7 @@ int sched_spawn(void (*fn)(void *), void *arg, size_t copy, uintptr_t pc)
 int sched_spawn_background(void (*fn)(void *), void *arg)
 {
 	struct m *mp = acquirem();
-	struct g *gp = g_new(mp->p, fn, arg, 0, true);
+	struct g *gp = g_new(mp, fn, arg, 0, true);
 
 	if (gp)
 		runq_put(mp->p, gp);
@@ -800,6 +851,7 @@ static __g0_noreturn void exit_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 
+	TRACE_EVENT(mp, go_end, gp);
 	m_drop_g(mp);
 	if (unlikely(gp->lockedm))
 		m_unlock_g(mp, gp);

@@ -9,6 +9,7 @@
 #include "kernel/sanitize.h"
 #include "kernel/sched.h"
 #include "kernel/status.h"
+#include "kernel/tracepoint.h"
 
 /* Leave the goroutine for g0; errno stays with it. */
 static inline void mcall(void (*fn)(struct g *gp))
@@ -37,12 +38,14 @@ static inline void p_acquire(struct m *mp, struct p *pp)
 	mp->p = pp;
 	atomic_store_explicit(&pp->m, mp, memory_order_relaxed);
 	atomic_store_explicit(&pp->status, P_RUNNING, memory_order_relaxed);
+	TRACE_EVENT(mp, proc_start);
 }
 
 static inline struct p *p_release(struct m *mp)
 {
 	struct p *pp = mp->p;
 
+	TRACE_EVENT(mp, proc_stop);
 	mp->p = NULL;
 	atomic_store_explicit(&pp->m, NULL, memory_order_relaxed);
 	return pp;
@@ -93,7 +96,7 @@ void m_unlock_g(struct m *mp, struct g *gp)
 
 /* proc.c */
 void schedule(void);
-struct g *g_new(struct p *pp, void (*fn)(void *), void *arg, size_t copy,
+struct g *g_new(struct m *mp, void (*fn)(void *), void *arg, size_t copy,
 		bool background);
 void g_free(struct p *pp, struct g *gp);
 void g_make_runnable(struct m *mp, struct g *gp);
@@ -115,11 +118,15 @@ void m_leave(struct m *mp);
 void m_leave_g(struct g *gp);
 void m_stop_all(struct m *self);
 u32 m_poke_others(struct m *self, bool again);
-int thread_create(struct m *mp, void *(*fn)(void *));
+struct m *m_start_helper(void *(*fn)(void *));
+void m_begin_helper(struct m *mp);
 void m_waking_elsewhere(bool waking);
 void wake_p(void *arg);
 void handoff_p(struct p *pp);
 bool p_get_or_queue(struct m *mp, struct g *gp);
+
+/* syscall.c */
+bool p_steal_syscall(struct p *pp, u32 to);
 
 /* stw.c */
 void stw_stop_m(struct m *mp);

@@ -66,14 +66,17 @@ static struct {
 
 static void first_goroutine(void *arg)
 {
+	if (trace_ops)
+		trace_ops->run_begin();
 	first.fn(arg);
+	if (trace_ops)
+		trace_ops->run_end();
 	mcall(run_done_m);
 }
 
 int start_first(struct m *mp)
 {
-	struct g *gp = g_new(mp->p, first_goroutine, first.arg, 0,
-			     false);
+	struct g *gp = g_new(mp, first_goroutine, first.arg, 0, false);
 
 	if (!gp)
 		return first.err = -ENOMEM;

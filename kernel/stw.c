@@ -28,6 +28,7 @@
 static const char *const reasons[NR_STW_REASONS] = {
 	[STW_MAXPROCS] = "GOMAXPROCS",
 	[STW_STACK_DUMP] = "stack dump",
+	[STW_TRACE_START] = "start trace",
 	[STW_TEST] = "test",
 };
 
@@ -50,7 +51,7 @@ static struct {
 	_Atomic u64 count, stop_ns, stop_max_ns, total_ns, total_max_ns;
 } times[NR_STW_REASONS];
 
-static void world_lock(void)
+void stw_prevent(void)
 {
 	lock(&world.lock);
 	if (!world.held) {
@@ -63,7 +64,7 @@ static void world_lock(void)
 }
 
 /* Handed over, so nobody who waits is overtaken. */
-static void world_unlock(void)
+void stw_allow(void)
 {
 	struct g *gp;
 
@@ -130,20 +131,14 @@ static void __systemstack take_syscall_ps(void)
 
 	for (u32 i = 0; i < nprocs(); i++) {
 		struct p *pp = sched.ps[i];
-		u32 status;
 
 		if (p_status(pp, NULL) != P_SYSCALL)
 			continue;
 		if (!open)
 			status_gate_open();
 		open = true;
-		/* Acquire: pairs with the release in syscall_begin(). */
-		if (p_status(pp, &status) != P_SYSCALL ||
-		    !atomic_compare_exchange_strong_explicit(&pp->status,
-				&status, P_STOPPED, memory_order_acquire,
-				memory_order_relaxed))
+		if (!p_steal_syscall(pp, P_STOPPED))
 			continue;
-		atomic_store_explicit(&pp->m, NULL, memory_order_relaxed);
 		lock(&sched.lock);
 		stw_take_p_locked(pp);
 		unlock(&sched.lock);
@@ -213,9 +208,10 @@ void stw_begin(enum stw_reason why)
 {
 	struct stop stop = { 0 };
 
-	world_lock();
+	stw_prevent();
 	stop.m = acquirem();
 	stw.why = why;
+	TRACE_EVENT(stop.m, stw_begin, reasons[why]);
 	stw.requested_ns = nanotime();
 	systemstack(stop_world, &stop);
 	if (stop.too_late)
@@ -301,6 +297,7 @@ static void __systemstack set_procs(void *arg)
 {
 	struct set_procs *set = arg;
 	struct m *mp = getm();
+	struct g *gp = atomic_load_explicit(&mp->curg, memory_order_relaxed);
 
 	for (u32 i = nprocs(); i < set->n && !set->err; i++) {
 		if (i >= nallps())
@@ -312,8 +309,11 @@ static void __systemstack set_procs(void *arg)
 	if (set->err)
 		return;
 	if (mp->p->id >= set->n) {
+		/* For a trace it stops in between. */
+		TRACE_EVENT(mp, go_stop, gp, TRACE_STOP_MOVED);
 		p_release(mp);
 		p_acquire(mp, sched.ps[0]);
+		TRACE_EVENT(mp, go_start, gp);
 	}
 	for (u32 i = set->n; i < nprocs(); i++)
 		p_retire(sched.ps[i]);
@@ -342,6 +342,8 @@ __public int gort_gomaxprocs(int n)
 	stw_begin(STW_MAXPROCS);
 	old = (int)nprocs();
 	err = stw_set_procs((u32)n);
+	if (!err)
+		TRACE_EVENT(getm(), procs_change, (u32)n);
 	stw_end();
 	return err ? err : old;
 }
@@ -374,8 +376,9 @@ void stw_end(void)
 
 	count_times();
 	systemstack(start_world, mp);
+	TRACE_EVENT(mp, stw_end);
 	releasem(mp);
-	world_unlock();
+	stw_allow();
 }
 
 __public int gort_read_pause(unsigned int i, struct gort_pause *out)

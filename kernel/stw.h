@@ -10,6 +10,7 @@
 enum stw_reason {
 	STW_MAXPROCS,
 	STW_STACK_DUMP,
+	STW_TRACE_START,
 	STW_TEST,
 	NR_STW_REASONS
 };
@@ -21,6 +22,13 @@ enum stw_reason {
  */
 void stw_begin(enum stw_reason why);
 void stw_end(void);
+
+/*
+ * stw_prevent - nobody stops the world until stw_allow().
+ * Context: goroutine.  Blocks.
+ */
+void stw_prevent(void);
+void stw_allow(void);
 
 /* The world is stopped: from now on there are n Ps.  0 or -ENOMEM. */
 int stw_set_procs(u32 n);

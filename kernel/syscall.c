@@ -24,7 +24,10 @@ static void syscall_begin(struct g *gp, uintptr_t pc, uintptr_t fp)
 {
 	struct m *mp = acquirem();
 	struct p *pp = mp->p;
+	bool traced = trace_acquire(mp);
 
+	if (unlikely(traced))
+		trace_ops->syscall_begin(mp, gp);
 	gp->syscall_pc = pc;
 	gp->syscall_fp = fp;
 	gp->syscall_sp = stack_pointer();
@@ -35,6 +38,35 @@ static void syscall_begin(struct g *gp, uintptr_t pc, uintptr_t fp)
 	/* Release: the P is seen as we leave it by who takes it. */
 	atomic_store_explicit(&pp->status, p_syscall(mp),
 			      memory_order_release);
+	if (unlikely(traced))
+		trace_release(mp);
+}
+
+/*
+ * p_steal_syscall - take pp from an M in a system call, for status to.
+ * The gate is open.
+ *
+ * The M then finds its P gone, and says so in the trace: in no older
+ * generation than we do, since ours is read before.
+ */
+bool p_steal_syscall(struct p *pp, u32 to)
+{
+	struct m *mp = getm();
+	bool traced = trace_hold(mp), ours = false;
+	u32 status;
+
+	/* Acquire: pairs with the release in syscall_begin().  Release: pairs
+	 * with the acquire in take_back(). */
+	if (p_status(pp, &status) == P_SYSCALL)
+		ours = atomic_compare_exchange_strong_explicit(&pp->status,
+				&status, to, memory_order_acq_rel,
+				memory_order_relaxed);
+	if (ours && traced)
+		trace_ops->proc_steal(mp, pp);
+	trace_release(mp);
+	if (ours)
+		atomic_store_explicit(&pp->m, NULL, memory_order_relaxed);
+	return ours;
 }
 
 /* The P as it was left, if nobody took it. */
@@ -44,7 +76,7 @@ static bool take_back(struct m *mp, struct g *gp, struct p *pp)
 
 	if (likely(gate_enter(mp))) {
 		bool ours = atomic_load_explicit(&pp->status,
-				memory_order_relaxed) == status;
+				memory_order_acquire) == status;
 
 		if (likely(ours)) {
 			atomic_store_explicit(&pp->status, P_RUNNING,
@@ -57,7 +89,7 @@ static bool take_back(struct m *mp, struct g *gp, struct p *pp)
 		return ours;
 	}
 	if (!atomic_compare_exchange_strong_explicit(&pp->status, &status,
-			P_RUNNING, memory_order_acquire, memory_order_relaxed))
+			P_RUNNING, memory_order_acquire, memory_order_acquire))
 		return false;
 	casgstatus(mp, gp, G_SYSCALL, G_RUNNING);
 	return true;
@@ -71,9 +103,13 @@ static __g0_noreturn void syscall_end_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 
+	/* The world may be stopped, and a trace begin. */
+	if (trace_hold(mp))
+		trace_ops->syscall_end_blocked(mp, gp);
 	m_drop_g(mp);
 	mp->locks--;
 	casgstatus(mp, gp, G_SYSCALL, G_RUNNABLE);
+	trace_release(mp);
 	if (p_get_or_queue(mp, gp))
 		runq_put_next(mp->p, gp);
 	schedule();
@@ -90,6 +126,7 @@ static void syscall_end(struct g *gp)
 		return;
 	}
 	mp->p = pp;
+	TRACE_EVENT(mp, syscall_end, gp);
 	releasem(mp);
 	/* Asked meanwhile: the next stack check sees to it. */
 	if (unlikely(preempt_wanted(gp)))

@@ -7,6 +7,7 @@
  *  - A goroutine that has run for SLICE_NS is asked to yield: by its guard,
  *    and if that did not help within SIGNAL_NS by a signal.
  *  - The network is polled when nobody has for POLL_NS.
+ *  - A tracer's goroutine is woken when it is time.
  *  - A scan that shrinks stacks is asked for when they have doubled, and
  *    free ones that nobody wanted for SCAVENGE_NS go back to the kernel.
  *
@@ -98,14 +99,8 @@ static bool worth_taking(struct p *pp, struct watch *w, s64 now)
 /* The gate is open. */
 static bool take_p(struct p *pp)
 {
-	u32 status;
-
-	/* Acquire: pairs with the release in syscall_begin(). */
-	if (p_status(pp, &status) != P_SYSCALL ||
-	    !atomic_compare_exchange_strong_explicit(&pp->status, &status,
-			P_RUNNING, memory_order_acquire, memory_order_relaxed))
+	if (!p_steal_syscall(pp, P_RUNNING))
 		return false;
-	atomic_store_explicit(&pp->m, NULL, memory_order_relaxed);
 	handoff_p(pp);
 	return true;
 }
@@ -216,8 +211,8 @@ static void poll_network(s64 now)
 	m_waking_elsewhere(false);
 }
 
-/* Until somebody has work again. */
-static void sleep_idle(void)
+/* Until somebody has work again, or until then. */
+static void sleep_idle(s64 until)
 {
 	note_clear(&sysmon.note);
 	atomic_store_explicit(&sysmon.asleep, true, memory_order_relaxed);
@@ -226,16 +221,22 @@ static void sleep_idle(void)
 	if (!all_idle() || atomic_load_explicit(&sysmon.stop,
 						memory_order_relaxed))
 		sysmon_wake();
-	note_sleep(&sysmon.note);
+	if (until == TIME_NEVER)
+		note_sleep(&sysmon.note);
+	else
+		note_sleep_for(&sysmon.note, until - nanotime());
+	atomic_store_explicit(&sysmon.asleep, false, memory_order_relaxed);
 	note_clear(&sysmon.note);
 }
+
 
 /* Stacks that have doubled are worth a scan; free ones go to the kernel. */
 static void watch_stacks(s64 now)
 {
 	static s64 last, scavenged;
 
-	if (now - scavenged >= SCAVENGE_NS) {
+	if (now - scavenged >= SCAVENGE_NS &&
+	    !atomic_load_explicit(&trace_walking, memory_order_relaxed)) {
 		scavenged = now;
 		stack_scavenge();
 	}
@@ -251,6 +252,7 @@ static void watch_stacks(s64 now)
 static void sysmon_loop(void)
 {
 	s64 now = nanotime(), before = now, sleep = RETAKE_NS;
+	s64 trace_next = TIME_NEVER;
 	u32 quiet = 0, idle = 0;
 
 	while (!atomic_load_explicit(&sysmon.stop, memory_order_relaxed)) {
@@ -261,7 +263,7 @@ static void sysmon_loop(void)
 		if (!all_idle() || schedtrace_wanted()) {
 			idle = 0;
 		} else if (++idle > IDLE_LOOKS) {
-			sleep_idle();
+			sleep_idle(trace_next);
 			idle = 0;
 			quiet = SHORT_SLEEPS;
 			sleep = RETAKE_NS;
@@ -272,6 +274,8 @@ static void sysmon_loop(void)
 		quiet = retake(now, before, &most) ? 0 : quiet + 1;
 		poll_network(now);
 		watch_stacks(now);
+		if (trace_ops)
+			trace_next = trace_ops->tick(now);
 		schedtrace_tick(now);
 		if (quiet <= SHORT_SLEEPS)
 			sleep = RETAKE_NS;
@@ -288,18 +292,11 @@ static void sysmon_loop(void)
 
 static void *sysmon_thread(void *arg)
 {
-	struct tls *t = tls_self();
-	struct m *mp = arg;
-
 	/* On time: the default is 50 us late. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
-	t->g0 = mp->g0;
-	t->g = mp->g0;
-	t->where = ON_G0;
-	mp->errno_addr = __errno_location();
-	mp->tid = (int)syscall(SYS_gettid);
+	m_begin_helper(arg);
 	sysmon_loop();
-	*t = (struct tls){ 0 };
+	*tls_self() = (struct tls){ 0 };
 	note_wakeup(&sysmon.done);
 	return NULL;
 }
@@ -314,29 +311,15 @@ s64 sysmon_slice_asked(u32 i)
 	return sysmon.watch[i].asked;
 }
 
-/* All signals stay blocked: others take those of the process. */
 int sysmon_start(void)
 {
-	struct m *mp = calloc(1, sizeof(*mp));
-	int err;
-
-	if (!mp)
-		return -ENOMEM;
-	m_init(mp, 0);
-	mp->started = true;
 	memset(sysmon.watch, 0, nprocs() * sizeof(sysmon.watch[0]));
 	atomic_store_explicit(&sysmon.stop, false, memory_order_relaxed);
 	atomic_store_explicit(&sysmon.asleep, false, memory_order_relaxed);
 	note_clear(&sysmon.note);
 	note_clear(&sysmon.done);
 	atomic_store_explicit(&sched.clock, nanotime(), memory_order_relaxed);
-	err = thread_create(mp, sysmon_thread);
-	if (err) {
-		free(mp);
-		return err;
-	}
-	m_publish(mp);
-	return 0;
+	return m_start_helper(sysmon_thread) ? 0 : -EAGAIN;
 }
 
 /*

@@ -12,6 +12,7 @@ const struct trace_ops *trace_ops;
 _Atomic bool trace_on;
 _Atomic bool trace_stacks_on;
 _Atomic u32 trace_gen;
+_Atomic bool trace_walking;
 
 /*
  * trace_wait_writers - after a change of trace_gen: wait for the Ms that

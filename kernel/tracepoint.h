@@ -33,6 +33,7 @@
 enum trace_stop {
 	TRACE_STOP_YIELD,
 	TRACE_STOP_PREEMPTED,
+	TRACE_STOP_MOVED,	/* its P went away; no stack */
 };
 
 enum trace_stack {
@@ -66,17 +67,15 @@ struct trace_ops {
 	/* The first goroutine, before and after the program's function. */
 	void (*run_begin)(void);
 	void (*run_end)(void);
-	/*
-	 * sysmon, now and then.  A parked goroutine to make runnable, or
-	 * NULL; *next: call again then.
-	 */
-	struct g *(*tick)(s64 now, s64 *next);
+	/* sysmon, now and then.  When to call again at the latest. */
+	s64 (*tick)(s64 now);
 };
 
 extern const struct trace_ops *trace_ops;	/* set before main() or never */
 extern _Atomic bool trace_on;		/* a hint: trace_gen decides */
 extern _Atomic bool trace_stacks_on;	/* the same for trace_ops->stack */
 extern _Atomic u32 trace_gen;		/* being written; 0: none */
+extern _Atomic bool trace_walking;	/* struct g must stay as they are */
 
 static inline bool tracing(void)
 {
@@ -129,9 +128,6 @@ static inline bool trace_acquire(struct m *mp)
  */
 static inline bool trace_try_acquire(struct m *mp)
 {
-	if (likely(!atomic_load_explicit(&trace_stacks_on,
-					 memory_order_relaxed)))
-		return false;
 	if (unlikely(atomic_load_explicit(&mp->trace.writing,
 					  memory_order_relaxed))) {
 		stat_inc(&mp->trace.skipped);

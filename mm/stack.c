@@ -40,6 +40,7 @@
 #include "kernel/print.h"
 #include "kernel/sanitize.h"
 #include "kernel/sched.h"
+#include "kernel/tracepoint.h"
 #include "mm/vm.h"
 
 #ifdef GORT_TSAN
@@ -372,6 +373,20 @@ static __cold struct segment * __systemstack alloc_uncached(unsigned int class)
 	return seg;
 }
 
+static inline void trace_stack(enum trace_stack what, struct segment *seg)
+{
+	struct m *mp;
+
+	if (likely(!atomic_load_explicit(&trace_stacks_on,
+					 memory_order_relaxed)))
+		return;
+	mp = getm();
+	if (!trace_try_acquire(mp))
+		return;
+	trace_ops->stack(mp, what, seg->lo, stack_class_size(seg->class));
+	trace_release(mp);
+}
+
 /*
  * stack_alloc - a free segment of a class, not linked anywhere, its guard
  * set for the watermark it has.  Context: goroutine with its M locked, or
@@ -388,6 +403,7 @@ struct segment *stack_alloc(struct p *pp, unsigned int class)
 	seg->next = NULL;
 	seg->depth = 0;
 	segment_update_guard(seg);
+	trace_stack(TRACE_STACK_ALLOC, seg);
 	return seg;
 }
 
@@ -480,6 +496,7 @@ void stack_free(struct p *pp, struct segment *seg)
 {
 	u32 class = seg->class;
 
+	trace_stack(TRACE_STACK_FREE, seg);
 	san_stack_unpoison(seg->lo + STACK_GUARD_SIZE,
 			   seg->top - seg->lo - STACK_GUARD_SIZE);
 	if (seg->size > TRIM_ABOVE)
