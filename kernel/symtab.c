@@ -2,10 +2,11 @@
 /*
  * kernel/symtab.c - from a pc to the name of its function, file and line.
  *
- * /proc/self/maps says which file is mapped at pc and at which offset, the
- * file's program headers turn the offset into a link-time address, and its
- * .symtab (else .dynsym) names that.  Load addresses are never needed, so
- * PIE, non-PIE, static and shared objects are all the same case.
+ * /proc/self/maps (see maps.c) says which file is mapped at pc and at which
+ * offset, the file's program headers turn the offset into a link-time address,
+ * and its .symtab (else .dynsym) names that.  Load addresses are never needed,
+ * so PIE, non-PIE, static and shared objects are all the same case.  maps is
+ * read once per object: hits in the range cache do without.
  *
  * Each file is mapped, its functions are sorted and its line programs (see
  * dwarf.c) are indexed once, on first use, and all of it stays: names point
@@ -15,12 +16,6 @@
  * same few hundred calls again and again.
  *
  * Rejected:
- *  - dl_iterate_phdr(): takes the loader's lock, which the code that a signal
- *    interrupted may hold.
- *  - a snapshot by dl_iterate_phdr() at start, maps for the rest: two
- *    sources for one fact, an init call to forget, and a snapshot does not
- *    notice dlclose().  maps alone is always true.  Its price is paid once
- *    per object, as hits in the range cache do not read it.
  *  - trusting device and inode to recognise the file: overlayfs and btrfs
  *    show others in maps than in stat.  A file that was unlinked or replaced
  *    is "... (deleted)" in maps and fails to open, which is enough.
@@ -48,19 +43,17 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "kernel/maps.h"
 #include "kernel/sort.h"
 
 #define OBJECTS_MAX	64
 #define RANGES_MAX	128
 #define LINES_MAX	1024	/* a power of two */
-#define MAPS_BUF_SIZE	8192	/* longer lines are skipped */
 #define NO_PARENT	UINT32_MAX
 
 /* Pages below are never mapped executable: outermost frames return to 0. */
@@ -78,24 +71,6 @@
 struct sections {
 	uint64_t offset;
 	uint64_t count;
-};
-
-/* One line of /proc/self/maps. */
-struct vma {
-	uintptr_t start;
-	uintptr_t end;
-	uint64_t offset;
-	uint64_t dev;		/* major << 32 | minor */
-	uint64_t ino;
-	bool exec;
-	const char *path;	/* in maps_buf */
-};
-
-struct maps_reader {
-	int fd;
-	size_t pos;		/* of the next line in maps_buf */
-	size_t len;		/* of what is in maps_buf */
-	bool skip;		/* inside a line that is too long */
 };
 
 /* One ELF file; never freed. */
@@ -471,128 +446,20 @@ int symtab_image_lookup(const struct symtab_image *img, uint64_t file_offset,
 	return 0;
 }
 
-/* --- /proc/self/maps --- */
-
-static bool maps_fill(struct maps_reader *r)
-{
-	ssize_t n;
-
-	memmove(maps_buf, maps_buf + r->pos, r->len - r->pos);
-	r->len -= r->pos;
-	r->pos = 0;
-	if (r->len == sizeof(maps_buf)) {
-		r->skip = true;
-		r->len = 0;
-	}
-	do {
-		n = read(r->fd, maps_buf + r->len, sizeof(maps_buf) - r->len);
-	} while (n < 0 && errno == EINTR);
-	if (n <= 0)
-		return false;
-	r->len += (size_t)n;
-	return true;
-}
-
-/* The next line, NUL for newline; good until the next call. */
-static char *maps_next_line(struct maps_reader *r)
-{
-	char *line, *nl;
-
-	for (;;) {
-		line = maps_buf + r->pos;
-		nl = memchr(line, '\n', r->len - r->pos);
-		if (!nl) {
-			if (!maps_fill(r))
-				return NULL;
-			continue;
-		}
-		r->pos = (size_t)(nl + 1 - maps_buf);
-		if (!r->skip) {
-			*nl = '\0';
-			return line;
-		}
-		r->skip = false;
-	}
-}
-
-/* A number in this base, then the character `after`. */
-static bool parse_number(const char **p, unsigned int base, char after,
-			 uint64_t *val)
-{
-	const char *s = *p;
-	unsigned int digit;
-
-	for (*val = 0; *s != after; s++) {
-		if (*s >= '0' && *s <= '9')
-			digit = (unsigned int)(*s - '0');
-		else if (*s >= 'a' && *s <= 'f')
-			digit = (unsigned int)(*s - 'a') + 10;
-		else
-			return false;
-		if (digit >= base)
-			return false;
-		*val = *val * base + digit;
-	}
-	*p = s + 1;
-	return true;
-}
-
-/* "start-end rwxp offset major:minor inode   path" */
-static bool vma_parse(const char *p, struct vma *vma)
-{
-	uint64_t start, end, major, minor;
-
-	if (!parse_number(&p, 16, '-', &start) ||
-	    !parse_number(&p, 16, ' ', &end) || strnlen(p, 5) < 5)
-		return false;
-	vma->start = start;
-	vma->end = end;
-	vma->exec = p[2] == 'x';
-	p += 5;
-	if (!parse_number(&p, 16, ' ', &vma->offset) ||
-	    !parse_number(&p, 16, ':', &major) ||
-	    !parse_number(&p, 16, ' ', &minor))
-		return false;
-	vma->dev = major << 32 | minor;
-	if (!parse_number(&p, 10, ' ', &vma->ino))
-		return false;
-	while (*p == ' ')
-		p++;
-	vma->path = p;
-	return true;
-}
+/* --- objects and ranges --- */
 
 /* Find the mapping that contains pc; its path is good until the next call. */
 static bool vma_find(uintptr_t pc, struct vma *vma)
 {
-	struct maps_reader r = { 0 };
+	struct maps_reader r;
 	bool found = false;
-	const char *line;
 
-	r.fd = open("/proc/self/maps", O_RDONLY | O_CLOEXEC);
-	if (r.fd < 0)
+	if (!maps_open(&r, maps_buf))
 		return false;
-	while (!found && (line = maps_next_line(&r)))
-		found = vma_parse(line, vma) &&
-			pc >= vma->start && pc < vma->end;
-	close(r.fd);
+	while (!found && maps_next(&r, vma))
+		found = pc >= vma->start && pc < vma->end;
+	maps_close(&r);
 	return found;
-}
-
-/* --- objects and ranges --- */
-
-/* The main program can be read even if it was deleted. */
-static int object_open(const char *path)
-{
-	const int flags = O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
-	ssize_t n = readlink("/proc/self/exe", exe_buf, sizeof(exe_buf) - 1);
-
-	if (n > 0) {
-		exe_buf[n] = '\0';
-		if (strcmp(path, exe_buf) == 0)
-			return open("/proc/self/exe", flags);
-	}
-	return open(path, flags);
 }
 
 /* Map the file and index it.  What fails leaves the image empty. */
@@ -602,20 +469,17 @@ static void object_load(struct object *obj)
 	void *base;
 	int fd;
 
-	fd = object_open(obj->path);
+	fd = maps_open_file(obj->path, exe_buf, &st);
 	if (fd < 0)
 		return;
-	if (fstat(fd, &st) || !S_ISREG(st.st_mode) || st.st_size <= 0)
-		goto out_close;
 	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
+	close(fd);
 	if (base == MAP_FAILED)
-		goto out_close;
+		return;
 	if (symtab_image_init(&obj->image, base, (size_t)st.st_size))
 		munmap(base, (size_t)st.st_size);
 	else
 		symtab_image_lines(&obj->image, &obj->lines);
-out_close:
-	close(fd);
 }
 
 static const char *path_dup(const char *path)
