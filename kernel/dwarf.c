@@ -5,13 +5,14 @@
  * "DWARF Debugging Information Format, Version 5", section 6.2, is the
  * source; the section numbers below are its.
  *
- * All programs are run once, for the addresses that each of their sequences
- * covers.  A lookup searches these and runs the one sequence again.
+ * All programs are run once, and where they are is noted every few rows.  A
+ * lookup searches these stretches and runs the one again.  A sequence may be
+ * all code of a program that was optimized when it was linked.
  *
  * Rejected:
  *  - .debug_aranges to find the unit: clang does not write it.
- *  - keeping all rows: ten times .debug_line in memory, in a process that is
- *    about to die, for a few hundred lookups.
+ *  - keeping all rows: ten times .debug_line in memory.  Stretches take less
+ *    than it, and run in a tenth of a microsecond.
  *  - .debug_info, for the directory that names are relative to: before
  *    version 5 only it knows that one, and what the compiler was told is
  *    what one reads in its messages, too.
@@ -29,13 +30,17 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "kernel/dwarf_reader.h"
 #include "kernel/sort.h"
 
+/* Rows that one lookup runs through, at most, and about half as a rule. */
+#define STRETCH_ROWS	64
+
 /*
- * The least a linker leaves of a sequence: DW_LNE_set_address and
- * DW_LNE_end_sequence.
+ * The least bytes per stretch: of a whole sequence a linker leaves
+ * DW_LNE_set_address and DW_LNE_end_sequence; others have STRETCH_ROWS rows.
  */
-#define SEQ_MIN_BYTES	14
+#define STRETCH_MIN_BYTES	14
 
 /* 7.22 */
 enum {
@@ -61,29 +66,6 @@ enum {
 	LNCT_DIRECTORY = 2,
 };
 
-/* 7.5.6 */
-enum {
-	FORM_BLOCK2 = 0x03,
-	FORM_BLOCK4 = 0x04,
-	FORM_DATA2 = 0x05,
-	FORM_DATA4 = 0x06,
-	FORM_DATA8 = 0x07,
-	FORM_STRING = 0x08,
-	FORM_BLOCK = 0x09,
-	FORM_BLOCK1 = 0x0a,
-	FORM_DATA1 = 0x0b,
-	FORM_STRP = 0x0e,
-	FORM_UDATA = 0x0f,
-	FORM_DATA16 = 0x1e,
-	FORM_LINE_STRP = 0x1f,
-};
-
-struct reader {
-	const u8 *p;
-	const u8 *end;
-	bool bad;
-};
-
 /* The header of a unit. */
 struct unit {
 	struct reader tables;	/* directories and files */
@@ -102,7 +84,7 @@ struct program {
 	const struct unit *u;
 	struct reader r;
 	u64 addr;
-	u64 file;
+	u32 file;
 	u32 line;
 };
 
@@ -118,121 +100,7 @@ struct entry {
 	u64 dir;
 };
 
-/* --- reader --- */
-
-static size_t reader_left(const struct reader *r)
-{
-	return (size_t)(r->end - r->p);
-}
-
-/* The next n bytes, or NULL. */
-static const u8 *reader_take(struct reader *r, u64 n)
-{
-	const u8 *p = r->p;
-
-	if (n > reader_left(r)) {
-		r->bad = true;
-		r->p = r->end;
-		return NULL;
-	}
-	r->p += n;
-	return p;
-}
-
-/* A little-endian number of n bytes. */
-static u64 read_number(struct reader *r, unsigned int n)
-{
-	const u8 *p = reader_take(r, n);
-	u64 v = 0;
-
-	while (p && n--)
-		v = v << 8 | p[n];
-	return v;
-}
-
-static u8 read_u8(struct reader *r)
-{
-	return (u8)read_number(r, 1);
-}
-
-/* 7.6: seven bits a byte; those beyond 64 are lost. */
-static u64 read_leb(struct reader *r, bool is_signed)
-{
-	unsigned int shift = 0;
-	u64 v = 0;
-	u8 byte;
-
-	do {
-		byte = read_u8(r);
-		if (shift < 64)
-			v |= (u64)(byte & 0x7f) << shift;
-		shift += shift < 64 ? 7 : 0;
-	} while (byte & 0x80);
-	if (is_signed && byte & 0x40 && shift < 64)
-		v |= ~(u64)0 << shift;
-	return v;
-}
-
-static u64 read_uleb(struct reader *r)
-{
-	return read_leb(r, false);
-}
-
-static s64 read_sleb(struct reader *r)
-{
-	return (s64)read_leb(r, true);
-}
-
-static u64 read_offset(struct reader *r, bool dwarf64)
-{
-	return read_number(r, dwarf64 ? 8 : 4);
-}
-
-/* A string that ends before the reader does; else "", and it is bad. */
-static const char *read_string(struct reader *r)
-{
-	const char *s = (const char *)r->p;
-	const u8 *nul = memchr(r->p, '\0', reader_left(r));
-
-	if (!nul) {
-		r->bad = true;
-		r->p = r->end;
-		return "";
-	}
-	r->p = nul + 1;
-	return s;
-}
-
-static const char *section_string(const struct dwarf_section *sec, u64 off,
-				  struct reader *r)
-{
-	if (off >= sec->size ||
-	    !memchr(sec->p + off, '\0', sec->size - off)) {
-		r->bad = true;
-		return "";
-	}
-	return (const char *)sec->p + off;
-}
-
 /* --- header of a unit (6.2.4) --- */
-
-/* Cut the next unit off r, which is at its length (7.4). */
-static bool unit_cut(struct reader *r, struct reader *body, bool *dwarf64)
-{
-	u64 len = read_number(r, 4);
-	const u8 *p;
-
-	*dwarf64 = len == 0xffffffff;
-	if (*dwarf64)
-		len = read_number(r, 8);
-	else if (len >= 0xfffffff0)
-		return false;
-	p = reader_take(r, len);
-	if (r->bad)
-		return false;
-	*body = (struct reader){ .p = p, .end = p + len };
-	return true;
-}
 
 /* Read the header at the start of body; false: broken, or not for us. */
 static bool unit_read(struct reader body, bool dwarf64, struct unit *u)
@@ -319,7 +187,7 @@ static void standard_opcode(struct program *pg, u8 op)
 		pg->line += (u32)read_sleb(&pg->r);
 		break;
 	case LNS_SET_FILE:
-		pg->file = read_uleb(&pg->r);
+		pg->file = (u32)read_uleb(&pg->r);
 		break;
 	case LNS_CONST_ADD_PC:
 		advance_pc(pg, (255 - pg->u->opcode_base) /
@@ -360,37 +228,50 @@ static enum row program_row(struct program *pg)
 
 /* --- index --- */
 
-/*
- * Sequences of code that the linker dropped begin at address 0, or end where
- * addresses wrap.
- */
 static void index_add(struct dwarf_lines *dl, const struct dwarf_seq *seq)
 {
-	if (seq->lo && seq->lo < seq->hi &&
-	    dl->count < dl->seqs_size / sizeof(*seq))
+	if (seq->lo < seq->hi && dl->count < dl->seqs_size / sizeof(*seq))
 		dl->seqs[dl->count++] = *seq;
+}
+
+/*
+ * Index the sequence that pg, which has just begun, runs through.  It does
+ * not count if the linker dropped its code: then it begins at address 0, or
+ * ends where addresses wrap.
+ */
+static enum row index_sequence(struct dwarf_lines *dl, struct program *pg,
+			       u64 unit)
+{
+	size_t kept = dl->count;
+	enum row row = program_row(pg);
+	u64 begin = pg->addr;
+	struct dwarf_seq seq;
+	unsigned int n;
+
+	while (row == ROW_LINE) {
+		seq = (struct dwarf_seq){
+			.lo = pg->addr, .unit = unit,
+			.prog = (u64)(pg->r.p - pg->u->prog.p),
+			.file = pg->file, .line = pg->line,
+		};
+		for (n = 0; row == ROW_LINE &&
+			    (n < STRETCH_ROWS || pg->addr <= seq.lo); n++)
+			row = program_row(pg);
+		seq.hi = pg->addr;
+		index_add(dl, &seq);
+	}
+	if (row != ROW_END_SEQUENCE || !begin || begin >= pg->addr)
+		dl->count = kept;
+	return row;
 }
 
 static void index_unit(struct dwarf_lines *dl, const struct unit *u, u64 off)
 {
-	struct dwarf_seq seq;
-	struct program pg;
-	const u8 *at = u->prog.p;
-	enum row row;
+	struct program pg = { .r = u->prog };
 
-	do {
-		seq = (struct dwarf_seq){ .unit = off,
-					  .prog = (u64)(at - u->prog.p) };
-		program_start(&pg, u, at);
-		row = program_row(&pg);
-		seq.lo = pg.addr;
-		while (row == ROW_LINE)
-			row = program_row(&pg);
-		seq.hi = pg.addr;
-		at = pg.r.p;
-		if (row == ROW_END_SEQUENCE)
-			index_add(dl, &seq);
-	} while (row != ROW_NONE);
+	do
+		program_start(&pg, u, pg.r.p);
+	while (index_sequence(dl, &pg, off) != ROW_NONE);
 }
 
 static bool seq_less(const void *a, const void *b)
@@ -408,7 +289,7 @@ void dwarf_lines_init(struct dwarf_lines *dl)
 	u64 off;
 
 	dl->count = 0;
-	dl->seqs_size = dl->line.size / SEQ_MIN_BYTES * sizeof(*dl->seqs);
+	dl->seqs_size = dl->line.size / STRETCH_MIN_BYTES * sizeof(*dl->seqs);
 	dl->seqs = NULL;
 	if (!dl->seqs_size)
 		return;
@@ -577,18 +458,30 @@ static bool find_entry(const struct dwarf_lines *dl, const struct unit *u,
 				 find_entry_v2(u, want_dir, index, e);
 }
 
-static bool name_file(const struct dwarf_lines *dl, const struct unit *u,
-		      u64 index, struct line *out)
+/* The unit at this offset, as when it was indexed. */
+static bool unit_at(const struct dwarf_lines *dl, u64 off, struct unit *u)
 {
-	struct entry file, dir = { .name = "" };
+	struct reader r = { dl->line.p, dl->line.p + dl->line.size, false };
+	struct reader body;
+	bool dwarf64;
 
-	if (!find_entry(dl, u, false, index, &file) || !*file.name)
+	return reader_take(&r, off) && unit_cut(&r, &body, &dwarf64) &&
+	       unit_read(body, dwarf64, u);
+}
+
+bool dwarf_lines_file(const struct dwarf_lines *dl, u64 unit, u32 file,
+		      struct line *out)
+{
+	struct entry e, dir = { .name = "" };
+	struct unit u;
+
+	if (!unit_at(dl, unit, &u) || !find_entry(dl, &u, false, file, &e) ||
+	    !*e.name)
 		return false;
 	/* Directory 0 is where the compiler was. */
-	if (*file.name != '/' && file.dir &&
-	    !find_entry(dl, u, true, file.dir, &dir))
+	if (*e.name != '/' && e.dir && !find_entry(dl, &u, true, e.dir, &dir))
 		return false;
-	out->file = file.name;
+	out->file = e.name;
 	out->dir = dir.name;
 	return true;
 }
@@ -610,27 +503,22 @@ static const struct dwarf_seq *seq_find(const struct dwarf_lines *dl, u64 addr)
 	return lo && addr < dl->seqs[lo - 1].hi ? &dl->seqs[lo - 1] : NULL;
 }
 
-bool dwarf_lines_find(const struct dwarf_lines *dl, u64 addr,
-		      struct line *out)
+bool dwarf_lines_row(const struct dwarf_lines *dl, u64 addr,
+		     struct dwarf_row *out)
 {
 	const struct dwarf_seq *seq = seq_find(dl, addr);
+	enum row row = ROW_LINE;
 	struct program pg, last;
-	struct reader r, body;
-	struct line line;
 	struct unit u;
-	bool dwarf64;
-	enum row row;
 
-	if (!seq)
-		return false;
-	r = (struct reader){ .p = dl->line.p + seq->unit,
-			     .end = dl->line.p + dl->line.size };
-	/* As when it was indexed, unless somebody writes to the file. */
-	if (!unit_cut(&r, &body, &dwarf64) || !unit_read(body, dwarf64, &u) ||
+	/* Otherwise somebody writes to the file. */
+	if (!seq || !unit_at(dl, seq->unit, &u) ||
 	    seq->prog > reader_left(&u.prog))
 		return false;
 	program_start(&pg, &u, u.prog.p + seq->prog);
-	row = program_row(&pg);
+	pg.addr = seq->lo;
+	pg.file = seq->file;
+	pg.line = seq->line;
 	/* A row holds until the next; of several at an address, the last. */
 	do {
 		if (row != ROW_LINE)
@@ -638,10 +526,20 @@ bool dwarf_lines_find(const struct dwarf_lines *dl, u64 addr,
 		last = pg;
 		row = program_row(&pg);
 	} while (addr < last.addr || addr >= pg.addr);
-
-	line.line = last.line;
-	if (!line.line || !name_file(dl, &u, last.file, &line))
+	if (!last.line)
 		return false;
-	*out = line;
+	*out = (struct dwarf_row){ seq->unit, last.file, last.line };
+	return true;
+}
+
+bool dwarf_lines_find(const struct dwarf_lines *dl, u64 addr,
+		      struct line *out)
+{
+	struct dwarf_row row;
+
+	if (!dwarf_lines_row(dl, addr, &row) ||
+	    !dwarf_lines_file(dl, row.unit, row.file, out))
+		return false;
+	out->line = row.line;
 	return true;
 }

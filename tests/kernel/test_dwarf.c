@@ -597,6 +597,44 @@ static void test_rows(void **state)
 	expect_made(0x1008, "f1.c:5");
 }
 
+/* Long sequences are not run from their beginning. */
+static void test_long_sequences(void **state)
+{
+	char want[32];
+
+	(void)state;
+	made_begin();
+	unit_begin_with_tables(usual);
+	for (u64 addr = 0x1000; addr <= 0x2000; addr += 0x1000) {
+		op_set_address(addr);
+		put_bytes(2, 4, 2);
+		op_special(0, 4);
+		for (int i = 1; i < 1000; i++)
+			op_special(2, 1);
+		for (int i = 0; i < 200; i++)	/* all at one address */
+			op_special(0, i % 2);
+		put_bytes(2, 2, 2);
+		op_end_sequence();
+	}
+	/* The same, but dropped by the linker. */
+	op_set_address(0);
+	op_special(0, 4);
+	for (int i = 0; i < 1000; i++)
+		op_special(8, 1);
+	op_end_sequence();
+	unit_end();
+	for (unsigned int i = 0; i < 1000; i++) {
+		snprintf(want, sizeof(want), "sub/f2.c:%u",
+			 i + (i < 999 ? 5 : 105));
+		expect_made(0x1000 + 2 * i, want);
+		expect_made(0x2001 + 2 * i, want);
+	}
+	expect_made(0xfff, NOTHING);
+	expect_made(0x17d0, NOTHING);
+	expect_made(0x27d0, NOTHING);
+	expect_made(0x800, NOTHING);
+}
+
 static void made_file(struct style s, u8 index)
 {
 	made_begin();
@@ -913,6 +951,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(test_sequences),
 		cmocka_unit_test(test_first_file),
 		cmocka_unit_test(test_rows),
+		cmocka_unit_test(test_long_sequences),
 		cmocka_unit_test(test_files),
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_truncated),
