@@ -349,8 +349,7 @@ void symtab_image_destroy(struct symtab_image *img)
 	*img = (struct symtab_image){ 0 };
 }
 
-/* The section of this name, as it is in the file; empty if there is none. */
-static struct dwarf_section image_section(const struct symtab_image *img,
+struct dwarf_section symtab_image_section(const struct symtab_image *img,
 					  const char *name)
 {
 	struct dwarf_section none = { 0 };
@@ -388,16 +387,15 @@ void symtab_image_lines(const struct symtab_image *img,
 			struct dwarf_lines *lines)
 {
 	*lines = (struct dwarf_lines){
-		.line = image_section(img, ".debug_line"),
-		.line_str = image_section(img, ".debug_line_str"),
-		.str = image_section(img, ".debug_str"),
+		.line = symtab_image_section(img, ".debug_line"),
+		.line_str = symtab_image_section(img, ".debug_line_str"),
+		.str = symtab_image_section(img, ".debug_str"),
 	};
 	dwarf_lines_init(lines);
 }
 
-/* From an offset in the file to the link-time address of that code. */
-static bool image_link_address(const struct symtab_image *img, uint64_t off,
-			       uint64_t *addr)
+bool symtab_image_address(const struct symtab_image *img, uint64_t off,
+			  uint64_t *addr)
 {
 	Elf64_Ehdr eh;
 	Elf64_Phdr ph;
@@ -420,15 +418,12 @@ static bool image_link_address(const struct symtab_image *img, uint64_t off,
 	return false;
 }
 
-int symtab_image_lookup(const struct symtab_image *img, uint64_t file_offset,
-			struct symbol *sym)
+int symtab_image_find(const struct symtab_image *img, uint64_t addr,
+		      struct symbol *sym)
 {
 	const struct symtab_entry *e = img->entries;
 	uint32_t lo = 0, hi = img->count, mid, i;
-	uint64_t addr;
 
-	if (!img->count || !image_link_address(img, file_offset, &addr))
-		return -ENOENT;
 	while (lo < hi) {
 		mid = lo + (hi - lo) / 2;
 		if (e[mid].value <= addr)
@@ -444,6 +439,16 @@ int symtab_image_lookup(const struct symtab_image *img, uint64_t file_offset,
 	sym->name = img->names + e[i].name;
 	sym->offset = addr - e[i].value;
 	return 0;
+}
+
+int symtab_image_lookup(const struct symtab_image *img, uint64_t file_offset,
+			struct symbol *sym)
+{
+	uint64_t addr;
+
+	if (!img->count || !symtab_image_address(img, file_offset, &addr))
+		return -ENOENT;
+	return symtab_image_find(img, addr, sym);
 }
 
 /* --- objects and ranges --- */
@@ -600,8 +605,8 @@ bool symtab_line(uintptr_t pc, struct line *line)
 
 	r = range_get(pc);
 	if (r && r->obj && r->obj->lines.count &&
-	    image_link_address(&r->obj->image, pc - r->start + r->offset,
-			       &addr))
+	    symtab_image_address(&r->obj->image, pc - r->start + r->offset,
+				 &addr))
 		found = line_get(r->obj, addr);
 	if (found)
 		*line = *found;

@@ -58,7 +58,8 @@ bool symtab_line(uintptr_t pc, struct line *line);
 void symtab_refresh(void);
 
 /*
- * The parser of one ELF file, for symtab.c and its test.
+ * The parser of one ELF file, which has no state besides: for symtab.c, and
+ * for who keeps files and caches of its own.
  */
 struct symtab_entry {
 	uint64_t value;		/* link-time address */
@@ -93,6 +94,24 @@ int symtab_image_init(struct symtab_image *img, const void *base, size_t size);
  */
 int symtab_image_lookup(const struct symtab_image *img, uint64_t file_offset,
 			struct symbol *sym);
+
+/*
+ * symtab_image_address - the link-time address of the code at this offset in
+ * the file; false if there is none.
+ */
+bool symtab_image_address(const struct symtab_image *img, uint64_t file_offset,
+			  uint64_t *addr);
+
+/* symtab_image_find - symtab_image_lookup(), by link-time address. */
+int symtab_image_find(const struct symtab_image *img, uint64_t addr,
+		      struct symbol *sym);
+
+/*
+ * symtab_image_section - the section of this name; empty if there is none
+ * that can be used as it is in the file.
+ */
+struct dwarf_section symtab_image_section(const struct symtab_image *img,
+					  const char *name);
 
 /*
  * symtab_image_lines - index the line programs of img, which must outlive
