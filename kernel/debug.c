@@ -14,11 +14,15 @@
 static const struct debug defaults = {
 	.maxstack = STACK_MAX_DEFAULT,
 	.guardregions = 1,
+	.tracepushdown = 1,
+	.traceadvanceperiod = 1000000000,
 };
 
 struct debug debug = {
 	.maxstack = STACK_MAX_DEFAULT,
 	.guardregions = 1,
+	.tracepushdown = 1,
+	.traceadvanceperiod = 1000000000,
 };
 
 struct option {
@@ -117,6 +121,42 @@ static int opt_stackpoison(const char *value, struct debug *d)
 	return parse_u32(value, &d->stackpoison, 1);
 }
 
+static int opt_traceadvanceperiod(const char *value, struct debug *d)
+{
+	return parse_size(value, &d->traceadvanceperiod) ||
+	       d->traceadvanceperiod < 1000000 ||
+	       d->traceadvanceperiod > (u64)3600 * 1000000000 ? -EINVAL : 0;
+}
+
+static int opt_traceallocfree(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->traceallocfree, 1);
+}
+
+static int opt_tracebuflimit(const char *value, struct debug *d)
+{
+	return parse_size(value, &d->tracebuflimit) ||
+	       d->tracebuflimit < (u64)1 << 20 ? -EINVAL : 0;
+}
+
+static int opt_tracecheckstackownership(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->tracecheckstackownership, 1);
+}
+
+static int opt_tracepushdown(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->tracepushdown, 1);
+}
+
+static int opt_traceversion(const char *value, struct debug *d)
+{
+	if (parse_u32(value, &d->traceversion, 26) ||
+	    (d->traceversion != 23 && d->traceversion != 26))
+		return -EINVAL;
+	return 0;
+}
+
 static const struct option options[] = {
 	{ "asyncpreemptoff", "0 or 1", opt_asyncpreemptoff },
 	{ "crash", "0 or 1", opt_crash },
@@ -127,6 +167,12 @@ static const struct option options[] = {
 	{ "scheddetail", "0 or 1", opt_scheddetail },
 	{ "schedtrace", "milliseconds, at most 3600000; 0: off", opt_schedtrace },
 	{ "stackpoison", "0 or 1", opt_stackpoison },
+	{ "traceadvanceperiod", "nanoseconds, 1000000 to 3600 s", opt_traceadvanceperiod },
+	{ "traceallocfree", "0 or 1", opt_traceallocfree },
+	{ "tracebuflimit", "bytes, at least 1M; K, M, G", opt_tracebuflimit },
+	{ "tracecheckstackownership", "0 or 1", opt_tracecheckstackownership },
+	{ "tracepushdown", "0 or 1", opt_tracepushdown },
+	{ "traceversion", "23 or 26", opt_traceversion },
 };
 
 static const struct option *find_option(const char *name, size_t len)

@@ -28,6 +28,12 @@ struct debug {
 	u32 crash;		/* fatal errors leave a core */
 	u32 schedtrace;		/* ms between two reports; 0: none */
 	u32 scheddetail;
+	u32 traceallocfree;	/* trace goroutine stacks, too */
+	u32 tracecheckstackownership;
+	u32 tracepushdown;	/* 0: generations end on the system stack */
+	u32 traceversion;	/* 0: the default */
+	u64 tracebuflimit;	/* bytes; 0: the default */
+	u64 traceadvanceperiod;	/* ns per generation */
 	u32 maxguards;		/* mprotect()ed guards; 0: by max_map_count */
 };
 

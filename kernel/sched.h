@@ -91,8 +91,6 @@ struct m_trace {
 	_Atomic bool writing;	/* see kernel/tracepoint.h */
 	u32 gen;		/* while it writes: to which generation */
 	void *buf[2][TRACE_STREAMS];	/* by gen % 2 */
-	_Atomic u64 skipped;	/* events in the middle of another */
-	u64 ids, ids_end;	/* for strings and tasks */
 };
 
 struct g {

@@ -75,6 +75,7 @@ extern const struct trace_ops *trace_ops;	/* set before main() or never */
 extern _Atomic bool trace_on;		/* a hint: trace_gen decides */
 extern _Atomic bool trace_stacks_on;	/* the same for trace_ops->stack */
 extern _Atomic u32 trace_gen;		/* being written; 0: none */
+extern _Atomic u64 trace_skipped;	/* see trace_try_acquire() */
 extern _Atomic bool trace_walking;	/* struct g must stay as they are */
 
 static inline bool tracing(void)
@@ -130,7 +131,8 @@ static inline bool trace_try_acquire(struct m *mp)
 {
 	if (unlikely(atomic_load_explicit(&mp->trace.writing,
 					  memory_order_relaxed))) {
-		stat_inc(&mp->trace.skipped);
+		atomic_fetch_add_explicit(&trace_skipped, 1,
+					  memory_order_relaxed);
 		return false;
 	}
 	return trace_acquire(mp);

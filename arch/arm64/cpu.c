@@ -34,6 +34,12 @@ u64 cpu_cycles_hz_told(void)
 	return hz;
 }
 
+/* The system counter (Arm ARM, D12.1). */
+bool cpu_cycles_steady(void)
+{
+	return true;
+}
+
 uintptr_t __no_tsan sigcontext_pc(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.pc;

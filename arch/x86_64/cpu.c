@@ -39,6 +39,14 @@ u64 cpu_cycles_hz_told(void)
 	return 0;
 }
 
+/* Leaf 0x80000007: "invariant TSC" (Intel SDM volume 3B, 18.17.1). */
+bool cpu_cycles_steady(void)
+{
+	u32 a, b, c, d;
+
+	return __get_cpuid(0x80000007, &a, &b, &c, &d) && d & 1u << 8;
+}
+
 uintptr_t __no_tsan sigcontext_pc(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.gregs[REG_RIP];

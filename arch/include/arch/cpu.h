@@ -5,6 +5,7 @@
  *	void cpu_relax(void)		in a spin loop
  *	u64 cpu_cycles(void)		monotonic on one CPU, not serialising
  *	u64 cpu_cycles_hz_told(void)	its frequency, 0 if the CPU does not say
+ *	bool cpu_cycles_steady(void)	at one frequency, and the same on all CPUs
  *	void cpu_init(void)		once, before the first goroutine
  *
  * And of a signal frame:
@@ -18,6 +19,7 @@
 #include <asm/cpu.h>
 
 u64 cpu_cycles_hz_told(void);
+bool cpu_cycles_steady(void);
 u64 cpu_cycles_hz(void);	/* never 0 */
 void cpu_init(void);
 uintptr_t sigcontext_pc(const void *uc);

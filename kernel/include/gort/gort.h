@@ -305,5 +305,6 @@ int *gort_errno_location(void);
 #include <gort/signal.h>
 #include <gort/sync.h>
 #include <gort/time.h>
+#include <gort/trace.h>
 
 #endif
