@@ -64,6 +64,7 @@ struct result {
 	uint64_t n;
 	uint64_t ns;
 	uint64_t p99_ns;	/* of those that measure latency; else 0 */
+	double trace_bytes;	/* per event, of those that trace; else 0 */
 };
 
 static struct {
@@ -206,6 +207,64 @@ static void bench_yield(const struct bench *b, uint64_t n)
 	if (after.switches - before.switches < n)
 		die("%" PRIu64 " yields, but %" PRIu64 " switches", n,
 		    after.switches - before.switches);
+}
+
+/* ------------------------------------------------------------------------
+ * Trace: the same with a trace to /dev/null, and what only it has
+ */
+
+static int trace_fd;
+
+static void trace_begin(void)
+{
+	trace_fd = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	check_ok("gort_trace_start", gort_trace_start(trace_fd, NULL));
+}
+
+/* events: as many as the benchmark wrote, about. */
+static void trace_end(uint64_t events)
+{
+	struct gort_trace_stats st;
+
+	check_ok("gort_trace_stop", gort_trace_stop());
+	close(trace_fd);
+	gort_trace_read_stats(&st);
+	check_equal("events that were dropped", st.dropped, 0);
+	if (st.bytes < events)
+		die("%" PRIu64 " events in %" PRIu64 " bytes", events,
+		    st.bytes);
+	result.trace_bytes = (double)st.bytes / (double)events;
+}
+
+static void bench_trace_yield(const struct bench *b, uint64_t n)
+{
+	trace_begin();
+	bench_yield(b, n);
+	trace_end(2 * n);
+}
+
+static void bench_trace_log(const struct bench *b, uint64_t n)
+{
+	(void)b;
+	trace_begin();
+	timer_start();
+	for (uint64_t i = 0; i < n; i++)
+		gort_trace_log(0, "category", "a message of some length");
+	timer_stop();
+	trace_end(n);
+}
+
+static void bench_trace_region(const struct bench *b, uint64_t n)
+{
+	(void)b;
+	trace_begin();
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		gort_trace_region_begin(0, "region");
+		gort_trace_region_end(0, "region");
+	}
+	timer_stop();
+	trace_end(2 * n);
 }
 
 /* ------------------------------------------------------------------------
@@ -1170,6 +1229,9 @@ static const struct bench benches[] = {
 	{ "BenchmarkSystemstack", 1, bench_systemstack, 0 },
 	{ "BenchmarkYield", 1, bench_yield, 0 },
 	{ "BenchmarkSpawn", 1, bench_spawn, 0 },
+	{ "BenchmarkTraceYield", 1, bench_trace_yield, 0 },
+	{ "BenchmarkTraceLog", 1, bench_trace_log, 0 },
+	{ "BenchmarkTraceRegion", 1, bench_trace_region, 0 },
 	{ "BenchmarkPingPong1P", 1, bench_pingpong, 0 },
 	{ "BenchmarkPingPong2P", 2, bench_pingpong, 0 },
 	{ "BenchmarkChanBuffered1P", 1, bench_chan_buffered, 0 },
@@ -1212,6 +1274,7 @@ static void scale(void *arg)
 	const struct bench *b = arg;
 
 	result.p99_ns = 0;
+	result.trace_bytes = 0;
 	result.n = opt.fixed_n ? opt.fixed_n : 1;
 	b->fn(b, result.n);
 	while (!opt.fixed_n && result.ns < opt.goal_ns && result.n < N_MAX) {
@@ -1255,6 +1318,8 @@ static void run_bench(const struct bench *b)
 	print_value((double)result.ns / (double)result.n, "ns/op");
 	if (result.p99_ns)
 		print_value((double)result.p99_ns, "p99-ns");
+	if (result.trace_bytes > 0)
+		print_value(result.trace_bytes, "B/event");
 	printf("\n");
 	fflush(stdout);
 }

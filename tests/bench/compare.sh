@@ -112,7 +112,8 @@ echo
 awk '
 # Lower is better; each bar is the most that is allowed.
 #	kind	ratio: gort / Go; value: gort alone; minus: gort - gort of base,
-#		the median over rounds, in which the two follow each other
+#		the median over rounds, in which the two follow each other;
+#		ratio with a base: of the differences
 BEGIN {
 	row("Systemstack", "ratio", 0.4, "ns/op")
 	row("Syscall", "ratio", 0.6, "ns/op")
@@ -120,6 +121,12 @@ BEGIN {
 	row("StopWorldLatency", "value", 200000, "p99-ns")
 	row("Yield", "ratio", 0.3, "ns/op")
 	row("Spawn", "ratio", 0.4, "ns/op")
+	row("TraceYield", "ratio", 0.5, "ns/op", "Yield")
+	row("TraceYield", "ratio", 1.1, "B/event")
+	row("TraceLog", "ratio", 0.5, "ns/op")
+	row("TraceLog", "ratio", 1.1, "B/event")
+	row("TraceRegion", "ratio", 0.5, "ns/op")
+	row("TraceRegion", "ratio", 1.1, "B/event")
 	row("PingPong1P", "ratio", 0.4, "ns/op")
 	row("PingPong2P", "ratio", "", "ns/op")
 	row("ChanBuffered1P", "ratio", 0.6, "ns/op")
@@ -219,6 +226,11 @@ END {
 		ratio = ""
 		if (rbase[r]) {
 			best -= least(ARGV[1], rbase[r], runit[r])
+			if (rkind[r] == "ratio" && other != "") {
+				ratio = gort / other
+				best /= least(ARGV[2], rname[r], runit[r]) - \
+					least(ARGV[2], rbase[r], runit[r])
+			}
 		} else if (other != "") {
 			ratio = gort / other
 			best /= least(ARGV[2], rname[r], runit[r])

@@ -7,6 +7,7 @@ package bench
 
 import (
 	"bytes"
+	"context"
 	"fmt"
 	"io"
 	"net"
@@ -14,6 +15,7 @@ import (
 	"os/exec"
 	"runtime"
 	"runtime/metrics"
+	"runtime/trace"
 	"slices"
 	"strconv"
 	"strings"
@@ -190,6 +192,75 @@ func BenchmarkYield(b *testing.B) {
 	other.wg.Wait()
 	b.StopTimer()
 	checkEqual(b, "yields", self.done+other.done, b.N)
+}
+
+// Trace: the same with a trace to /dev/null, and what only it has.
+
+type counter struct {
+	w     io.Writer
+	bytes int
+}
+
+func (c *counter) Write(p []byte) (int, error) {
+	c.bytes += len(p)
+	return c.w.Write(p)
+}
+
+func traceBegin(b *testing.B) *counter {
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		b.Fatal(err)
+	}
+	c := &counter{w: null}
+	if err := trace.Start(c); err != nil {
+		b.Fatal(err)
+	}
+	return c
+}
+
+func traceEnd(b *testing.B, c *counter, events int) {
+	trace.Stop()
+	b.ReportMetric(float64(c.bytes)/float64(events), "B/event")
+}
+
+func BenchmarkTraceYield(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c := traceBegin(b)
+	other := &yielder{times: b.N / 2}
+	self := &yielder{times: b.N - b.N/2}
+	self.wg.Add(1)
+	other.wg.Add(1)
+	go other.yieldMany()
+	b.ResetTimer()
+	self.yieldMany()
+	other.wg.Wait()
+	b.StopTimer()
+	checkEqual(b, "yields", self.done+other.done, b.N)
+	traceEnd(b, c, 2*b.N)
+}
+
+func BenchmarkTraceLog(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c := traceBegin(b)
+	ctx := context.Background()
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		trace.Log(ctx, "category", "a message of some length")
+	}
+	b.StopTimer()
+	traceEnd(b, c, b.N)
+}
+
+func BenchmarkTraceRegion(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	c := traceBegin(b)
+	ctx := context.Background()
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		trace.StartRegion(ctx, "region").End()
+	}
+	b.StopTimer()
+	traceEnd(b, c, 2*b.N)
 }
 
 // Spawn: start, run, end.
