@@ -85,12 +85,23 @@ struct sched_trace {
 };
 
 #define TRACE_STREAMS	3
+#define TRACE_NAMES	16	/* a power of two */
+
+/* A string that was named lately, by its address; see trace/table.c. */
+struct trace_name {
+	const char *s;
+	const void *entry;
+	u32 gen;
+};
 
 /* What the tracer has of a thread. */
 struct m_trace {
 	_Atomic bool writing;	/* see kernel/tracepoint.h */
 	u32 gen;		/* while it writes: to which generation */
 	void *buf[2][TRACE_STREAMS];	/* by gen % 2 */
+	struct trace_name names[TRACE_NAMES];
+	u32 id_next, id_end;	/* of strings, for id_gen */
+	u32 id_gen;
 };
 
 struct g {

@@ -34,6 +34,13 @@ static bool try_segment(struct unwind *u, struct segment *seg)
 	return true;
 }
 
+void unwind_on_segment(struct unwind *u, struct segment *seg)
+{
+	u->seg = seg;
+	u->lo = seg->lo + STACK_GUARD_SIZE;
+	u->hi = segment_end(seg);
+}
+
 /* Find the stretch that holds the record; false if none does. */
 static bool find_stretch(struct unwind *u)
 {
@@ -57,36 +64,46 @@ static bool find_stretch(struct unwind *u)
 	return false;
 }
 
-static inline void step(struct unwind *u)
+/*
+ * From the record at *fp to the next one.  The pc that it holds; 0: there is
+ * no such record.  *span: of addresses that need no search, from u->lo on.
+ */
+static inline uintptr_t step(struct unwind *u, uintptr_t *fp, uintptr_t *span)
 {
-	const struct record *r = (const struct record *)u->fp;
+	const struct record *r = (const struct record *)*fp;
 
-	u->pc = 0;
-	if (unlikely(u->fp % sizeof(uintptr_t)))
-		return;
-	if (!in_stretch(u, u->fp) && !find_stretch(u))
-		return;
-	/* A return address belongs to the instruction before it. */
-	u->pc = r->pc ? r->pc - 1 : 0;
+	if (unlikely(*fp - u->lo >= *span || *fp % sizeof(uintptr_t))) {
+		u->fp = *fp;
+		if (!*fp || *fp % sizeof(uintptr_t) || !find_stretch(u))
+			return 0;
+		*span = u->hi - u->lo - sizeof(struct record) + 1;
+	}
 	/* On one stretch callers lie higher; so the walk ends. */
-	if (unlikely(r->fp <= u->fp && in_stretch(u, r->fp)))
-		u->fp = 0;
-	else
-		u->fp = r->fp;
+	*fp = unlikely(r->fp <= *fp && r->fp - u->lo < *span) ? 0 : r->fp;
+	/* A return address belongs to the instruction before it. */
+	return r->pc ? r->pc - 1 : 0;
+}
+
+static uintptr_t span_of(const struct unwind *u)
+{
+	return u->hi ? u->hi - u->lo - sizeof(struct record) + 1 : 0;
 }
 
 void __no_asan unwind_next(struct unwind *u)
 {
-	step(u);
+	uintptr_t span = span_of(u);
+
+	u->pc = step(u, &u->fp, &span);
 }
 
-u32 __no_asan unwind_pcs(struct unwind u, uintptr_t *pcs, u32 max)
+u32 __no_asan unwind_pcs(struct unwind *u, uintptr_t *pcs, u32 max)
 {
+	uintptr_t span = span_of(u), fp = u->fp, pc = u->pc;
 	u32 n = 0;
 
-	while (u.pc && n < max) {
-		pcs[n++] = u.pc;
-		step(&u);
+	while (pc && n < max) {
+		pcs[n++] = pc;
+		pc = step(u, &fp, &span);
 	}
 	return n;
 }

@@ -101,7 +101,7 @@ static u32 put_stack(struct m *mp, const uintptr_t *pcs, u32 n)
 /* A few more than are written: those at the top are left out again. */
 #define PCS_MAX		(TRACE_FRAMES_MAX + 8)
 
-static u32 put_unwound(struct m *mp, struct unwind u)
+static u32 put_unwound(struct m *mp, struct unwind *u)
 {
 	uintptr_t pcs[PCS_MAX];
 	u32 n = unwind_pcs(u, pcs, PCS_MAX);
@@ -125,8 +125,11 @@ static __attribute__((noinline)) u32 stack_here(struct m *mp)
 
 	if (!u.gp)
 		return 0;
+	/* On g0 the search is needed. */
+	if (getg() == u.gp)
+		unwind_on_segment(&u, u.gp->seg);
 	unwind_next(&u);
-	return put_unwound(mp, u);
+	return put_unwound(mp, &u);
 }
 
 /* Status is ownership; G_SCAN is believed to be the caller's. */
@@ -160,7 +163,8 @@ u32 trace_stack_of(struct m *mp, struct g *gp)
 	}
 	if (u.pc == (uintptr_t)goroutine_start)	/* not run yet */
 		return trace_stack_put(mp, (uintptr_t *)&gp->fn, 1);
-	return put_unwound(mp, u);
+	unwind_on_segment(&u, gp->seg);
+	return put_unwound(mp, &u);
 }
 
 /*

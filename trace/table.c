@@ -28,6 +28,7 @@
 #define ROOT_BITS	12
 #define STRING		1u	/* in entry->kind */
 #define STACK		2u
+#define IDS_AT_ONCE	16u
 
 struct trace_entry {
 	_Atomic(struct trace_entry *) child[4];
@@ -64,20 +65,32 @@ static inline u64 mix(u64 a, u64 b)
 #define HASH_SEED	0x9e3779b97f4a7c15u
 #define HASH_MUL	0xe7037ed1a0b428dbu
 
+/* Four chains side by side: multiplications take their time. */
 static u64 hash_words(const u64 *p, u32 n)
 {
-	u64 h = HASH_SEED ^ n;
+	u64 h[4] = { n, HASH_SEED, HASH_MUL, HASH_SEED ^ HASH_MUL };
+	u32 i = 0;
 
-	for (u32 i = 0; i < n; i++)
-		h = mix(h ^ p[i], HASH_MUL);
-	return h;
+	for (; i + 4 <= n; i += 4)
+		for (u32 k = 0; k < 4; k++)
+			h[k] = (h[k] ^ p[i + k]) * HASH_MUL;
+	for (u32 k = 0; i + k < n; k++)
+		h[k] = (h[k] ^ p[i + k]) * HASH_MUL;
+	return mix(h[0] ^ h[1] << 1, HASH_SEED) ^
+	       mix(h[2] ^ h[3] << 1, HASH_MUL);
+}
+
+/* A NUL follows the key. */
+static u32 entry_bytes(u32 size)
+{
+	return (u32)ALIGN_UP(sizeof(struct trace_entry) + size + 1, 8);
 }
 
 /* Room in the block at *at, or in a new one.  NULL: no memory. */
 static struct trace_entry *entry_alloc(u32 gen, struct trace_block **at,
 				       u32 size)
 {
-	u32 need = (u32)ALIGN_UP(sizeof(struct trace_entry) + size, 8);
+	u32 need = entry_bytes(size);
 	struct trace_block *b = *at;
 	struct trace_entry *e;
 
@@ -107,14 +120,30 @@ static struct trace_entry *entry_new(u32 gen, struct trace_block **at,
 	e->size = (u16)size;
 	e->kind = (u16)kind;
 	memcpy(e->key, key, size);
+	((char *)e->key)[size] = '\0';
 	/* Others may know it by its number as soon as they find it. */
 	e->id = 1 + atomic_fetch_add_explicit(&table_of(gen, kind)->ids, 1,
 					      memory_order_relaxed);
 	return e;
 }
 
-/* The number of a key; 0, which stands for nothing, without memory. */
-static u32 put(u32 gen, struct trace_block **at, const void *key, u32 size,
+static inline bool equal_words(const u64 *a, const u64 *b, u32 n)
+{
+	for (u32 i = 0; i < n; i++)
+		if (a[i] != b[i])
+			return false;
+	return true;
+}
+
+static inline bool equal_keys(const struct trace_entry *e, const void *key,
+			      u32 size, u32 kind)
+{
+	return kind == STACK ? equal_words(e->key, key, size / sizeof(u64)) :
+			       !memcmp(e->key, key, size);
+}
+
+/* The entry of a key; NULL: no memory. */
+static inline __attribute__((always_inline)) struct trace_entry *put(u32 gen, struct trace_block **at, const void *key, u32 size,
 	       u64 hash, u32 kind)
 {
 	struct trace_table *t = table_of(gen, kind);
@@ -131,17 +160,23 @@ static u32 put(u32 gen, struct trace_block **at, const void *key, u32 size,
 			if (!new || atomic_compare_exchange_strong_explicit(
 					slot, &e, new, memory_order_release,
 					memory_order_acquire))
-				return new ? new->id : 0;
+				return new;
 		}
 		if (e->hash == hash && e->size == size &&
-		    !memcmp(e->key, key, size))
+		    equal_keys(e, key, size, kind))
 			break;
 		slot = &e->child[bits >> 62];
 		bits <<= 2;
 	}
 	if (new)
 		new->id = 0;
-	return e->id;
+	return e;
+}
+
+/* 0, which stands for nothing, without memory. */
+static u32 id_of(const struct trace_entry *e)
+{
+	return e ? e->id : 0;
 }
 
 static struct trace_block **entries_of(struct m *mp)
@@ -152,29 +187,65 @@ static struct trace_block **entries_of(struct m *mp)
 
 u32 trace_stack_put(struct m *mp, const uintptr_t *pcs, u32 n)
 {
-	return put(mp->trace.gen, entries_of(mp), pcs, n * (u32)sizeof(*pcs),
-		   hash_words(pcs, n), STACK);
+	return id_of(put(mp->trace.gen, entries_of(mp), pcs,
+			 n * (u32)sizeof(*pcs), hash_words(pcs, n), STACK));
 }
 
-/* Padded with zeros to words in buf, cut off at TRACE_STRING_MAX. */
-static u32 string_put(u32 gen, struct trace_block **at, const char *s,
-		      size_t len)
+static u64 hash_bytes(const char *s, u32 n)
 {
-	u64 words[TRACE_STRING_MAX / 8];
-	u32 n;
+	u64 h = HASH_SEED ^ n, word;
 
+	for (; n > sizeof(word); s += sizeof(word), n -= sizeof(word)) {
+		memcpy(&word, s, sizeof(word));
+		h = mix(h ^ word, HASH_MUL);
+	}
+	word = 0;
+	memcpy(&word, s, n);
+	return mix(h ^ word, HASH_MUL);
+}
+
+/* Cut off at TRACE_STRING_MAX. */
+static struct trace_entry *string_put(u32 gen, struct trace_block **at,
+				      const char *s, size_t len)
+{
 	if (len > TRACE_STRING_MAX)
 		len = TRACE_STRING_MAX;
-	n = (u32)(len + 7) / 8;
-	if (n)
-		words[n - 1] = 0;
-	memcpy(words, s, len);
-	return put(gen, at, words, (u32)len, hash_words(words, n), STRING);
+	return put(gen, at, s, (u32)len, hash_bytes(s, (u32)len), STRING);
 }
 
+/*
+ * Names are literals, mostly.  So where one lies is a hint, that is cheaper to
+ * check than to look it up.
+ */
 u32 trace_string_put(struct m *mp, const char *s)
 {
-	return string_put(mp->trace.gen, entries_of(mp), s, strlen(s));
+	struct trace_name *n = &mp->trace.names[(uintptr_t)s / 8 % TRACE_NAMES];
+	const struct trace_entry *e;
+
+	if (likely(n->s == s && n->gen == mp->trace.gen)) {
+		e = n->entry;
+		if (likely(!strcmp((const char *)e->key, s)))
+			return e->id;
+	}
+	e = string_put(mp->trace.gen, entries_of(mp), s, strlen(s));
+	if (e)
+		*n = (struct trace_name){ s, e, mp->trace.gen };
+	return id_of(e);
+}
+
+/* A number that no other M of this generation has. */
+static u32 next_id(struct m *mp)
+{
+	struct m_trace *t = &mp->trace;
+
+	if (unlikely(t->id_gen != t->gen || t->id_next == t->id_end)) {
+		t->id_next = 1 + atomic_fetch_add_explicit(
+				&table_of(t->gen, STRING)->ids, IDS_AT_ONCE,
+				memory_order_relaxed);
+		t->id_end = t->id_next + IDS_AT_ONCE;
+		t->id_gen = t->gen;
+	}
+	return t->id_next++;
 }
 
 static void put_string(struct trace_block *b, u32 id, const void *s, u32 len)
@@ -200,9 +271,7 @@ u32 trace_string_emit(struct m *mp, const char *s, size_t len)
 					     2 * TRACE_VARINT_MAX);
 	if (!b)
 		return 0;
-	id = 1 + atomic_fetch_add_explicit(
-			&table_of(mp->trace.gen, STRING)->ids, 1,
-			memory_order_relaxed);
+	id = next_id(mp);
 	put_string(b, id, s, (u32)len);
 	return id;
 }
@@ -288,7 +357,7 @@ static u8 *write_varint(u8 *p, u64 v)
 
 static u32 name_id(u32 gen, const char *s)
 {
-	return string_put(gen, &dump.strings, s, strlen(s));
+	return id_of(string_put(gen, &dump.strings, s, strlen(s)));
 }
 
 /*
@@ -391,7 +460,7 @@ static void dump_entries(struct trace_writer *w, u32 kind,
 			const struct trace_entry *e =
 				(struct trace_entry *)&b->data[pos];
 
-			pos += (u32)ALIGN_UP(sizeof(*e) + e->size, 8);
+			pos += entry_bytes(e->size);
 			if (e->kind != kind || !e->id)
 				continue;
 			if (!fn(w, e)) {
