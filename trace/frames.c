@@ -12,8 +12,9 @@
  *	map	an immutable table of where code is mapped; replaced when
  *		the loader says that objects came or went
  *	object	an ELF file, found again by path, inode, size and time
- *	index	its symbols and lines, made when a pc first falls into it
- *	memo	names of files by line unit and number
+ *	index	its symbols, lines and what is inlined, made when a pc first
+ *		falls into it
+ *	memo	names of files, by line unit and number, and of functions
  *	entry	a frame_set, by pc
  *
  * Rejected:
@@ -49,17 +50,23 @@
 #include "kernel/symtab.h"
 #include "mm/vm.h"
 #include "trace/arena.h"
+#include "trace/inline.h"
 
 #define PC_BUCKETS_LOG2		17
 #define MEMO_BUCKETS_LOG2	14
+#define FUNCTION		UINT32_MAX
+
+/* Of more that are inlined at one pc, the outer ones are left out. */
+#define INLINED_MAX		255
 
 /* Pages below are never mapped executable: outermost frames return to 0. */
 #define PC_MIN			4096
 
 /* What was read from one ELF file. */
-struct index {
+struct frame_index {
 	struct symtab_image image;	/* empty if it has no symbols */
 	struct dwarf_lines lines;	/* empty if it has no lines */
+	struct inlines inlines;		/* the same */
 };
 
 struct object {
@@ -68,7 +75,7 @@ struct object {
 	u64 dev;			/* as in maps: stat() may differ */
 	u64 ino;
 	struct stat st;			/* zeros if it cannot be read */
-	_Atomic(struct index *) index;	/* NULL: nobody asked yet */
+	_Atomic(struct frame_index *) index;	/* NULL: nobody asked yet */
 };
 
 /* A mapping of code. */
@@ -86,12 +93,16 @@ struct map {
 	struct range ranges[];		/* sorted */
 };
 
+struct memo_key {
+	struct frame_index *idx;
+	u64 off;			/* of a line unit, or of an entry */
+	u32 file;			/* of a unit; or FUNCTION */
+};
+
 struct memo {
 	struct memo *next;
-	const struct index *idx;
-	u64 unit;
-	u32 file;
-	const char *name;
+	struct memo_key key;
+	const char *name;		/* interned */
 };
 
 struct entry {
@@ -105,7 +116,7 @@ static _Atomic(struct object *) objects;
 static _Atomic(struct memo *) memos[1 << MEMO_BUCKETS_LOG2];
 static _Atomic(struct entry *) entries[1 << PC_BUCKETS_LOG2];
 
-static struct index no_index;
+static struct frame_index no_index;
 static struct frame_ids no_ids;
 static struct {
 	struct frame_set set;
@@ -123,33 +134,60 @@ static size_t hash_u64(u64 v, unsigned int log2)
 
 /* --- objects --- */
 
-static struct index *index_load(const struct object *obj, char *buf)
+static void index_init_inlines(struct frame_index *idx)
 {
-	struct index *idx = arena_alloc(sizeof(*idx));
+	const struct {
+		const char *name;
+		struct dwarf_section *sec;
+	} secs[] = {
+		{ ".debug_info", &idx->inlines.info },
+		{ ".debug_abbrev", &idx->inlines.abbrev },
+		{ ".debug_ranges", &idx->inlines.ranges },
+		{ ".debug_rnglists", &idx->inlines.rnglists },
+		{ ".debug_addr", &idx->inlines.addr },
+		{ ".debug_str", &idx->inlines.str },
+		{ ".debug_line_str", &idx->inlines.line_str },
+		{ ".debug_str_offsets", &idx->inlines.str_offsets },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(secs); i++)
+		*secs[i].sec = symtab_image_section(&idx->image, secs[i].name);
+	inline_init(&idx->inlines);
+}
+
+/* NULL if there is no memory.  What cannot be read is empty. */
+static struct frame_index *index_load(const char *path)
+{
+	char *buf = vm_alloc(MAPS_BUF_SIZE);
+	struct frame_index *idx;
 	struct stat st;
 	void *base;
 	int fd;
 
-	if (!idx)
+	if (!buf)
 		return NULL;
-	fd = maps_open_file(obj->path, buf, &st);
+	idx = arena_alloc(sizeof(*idx));
+	fd = idx ? maps_open_file(path, buf, &st) : -1;
+	vm_free(buf, MAPS_BUF_SIZE);
 	if (fd < 0)
 		return idx;
 	base = mmap(NULL, (size_t)st.st_size, PROT_READ, MAP_PRIVATE, fd, 0);
 	close(fd);
 	if (base == MAP_FAILED)
 		return idx;
-	if (symtab_image_init(&idx->image, base, (size_t)st.st_size))
+	if (symtab_image_init(&idx->image, base, (size_t)st.st_size)) {
 		munmap(base, (size_t)st.st_size);
-	else
-		symtab_image_lines(&idx->image, &idx->lines);
+		return idx;
+	}
+	symtab_image_lines(&idx->image, &idx->lines);
+	index_init_inlines(idx);
 	return idx;
 }
 
 /* The vdso is an ELF file in memory. */
-static struct index *index_load_vdso(const struct range *r)
+static struct frame_index *index_load_vdso(const struct range *r)
 {
-	struct index *idx = arena_alloc(sizeof(*idx));
+	struct frame_index *idx = arena_alloc(sizeof(*idx));
 
 	if (idx)
 		symtab_image_init(&idx->image, (const void *)r->start,
@@ -157,11 +195,12 @@ static struct index *index_load_vdso(const struct range *r)
 	return idx;
 }
 
-static void index_drop(struct index *idx, bool is_file)
+static void index_drop(struct frame_index *idx, bool is_file)
 {
 	void *base = (void *)idx->image.base;
 	size_t size = idx->image.size;
 
+	inline_destroy(&idx->inlines);
 	dwarf_lines_destroy(&idx->lines);
 	symtab_image_destroy(&idx->image);
 	if (is_file && base)
@@ -169,16 +208,12 @@ static void index_drop(struct index *idx, bool is_file)
 	arena_undo(idx, sizeof(*idx));
 }
 
-static const struct index *index_make(const struct range *r)
+static struct frame_index *index_make(const struct range *r)
 {
 	bool is_file = r->obj->path[0] == '/';
-	char *buf = vm_alloc(MAPS_BUF_SIZE);
-	struct index *mine, *theirs = NULL;
+	struct frame_index *mine, *theirs = NULL;
 
-	if (!buf)
-		return &no_index;
-	mine = is_file ? index_load(r->obj, buf) : index_load_vdso(r);
-	vm_free(buf, MAPS_BUF_SIZE);
+	mine = is_file ? index_load(r->obj->path) : index_load_vdso(r);
 	if (!mine)
 		return &no_index;
 	/* Release, acquire: pair with each other, and index_get()'s. */
@@ -189,11 +224,11 @@ static const struct index *index_make(const struct range *r)
 	return theirs;
 }
 
-static const struct index *index_get(const struct range *r)
+static struct frame_index *index_get(const struct range *r)
 {
 	/* Acquire: pairs with the release in index_make(). */
-	const struct index *idx = atomic_load_explicit(&r->obj->index,
-						       memory_order_acquire);
+	struct frame_index *idx = atomic_load_explicit(&r->obj->index,
+						 memory_order_acquire);
 
 	return idx ? idx : index_make(r);
 }
@@ -381,31 +416,54 @@ static struct map *map_get(void)
 
 /* --- entries --- */
 
-static const char *file_name(const struct index *idx, u64 unit, u32 file)
+static const char *name_find(const struct memo_key *key)
+{
+	struct frame_index *idx = key->idx;
+	struct line line;
+
+	if (key->file == FUNCTION)
+		return arena_intern(inline_name(&idx->inlines, key->off), NULL);
+	if (dwarf_lines_file(&idx->lines, key->off, key->file, &line))
+		return arena_intern(line.dir, line.file);
+	return "";
+}
+
+static struct memo *memo_new(const struct memo_key *key)
+{
+	struct memo *m = arena_alloc(sizeof(*m));
+
+	if (m) {
+		m->key = *key;
+		m->name = name_find(key);
+	}
+	return m;
+}
+
+static bool memo_is(const struct memo *m, const struct memo_key *key)
+{
+	return m->key.idx == key->idx && m->key.off == key->off &&
+	       m->key.file == key->file;
+}
+
+/* The name of a file or function; "" if that is not known. */
+static const char *name_get(const struct memo_key *key)
 {
 	struct memo *first, *m, *seen = NULL, *mine = NULL;
 	_Atomic(struct memo *) *bucket;
-	struct line line;
 
-	bucket = &memos[hash_u64((uintptr_t)idx + unit * 65599 + file,
-				 MEMO_BUCKETS_LOG2)];
+	bucket = &memos[hash_u64((uintptr_t)key->idx + key->off * 65599 +
+				 key->file, MEMO_BUCKETS_LOG2)];
 	/* Acquire: pairs with the release below. */
 	first = atomic_load_explicit(bucket, memory_order_acquire);
 	do {
 		for (m = first; m != seen; m = m->next)
-			if (m->idx == idx && m->unit == unit &&
-			    m->file == file)
+			if (memo_is(m, key))
 				goto found;
 		seen = first;
-		if (!mine) {
-			mine = arena_alloc(sizeof(*mine));
-			if (!mine)
-				return "";
-			*mine = (struct memo){ .idx = idx, .unit = unit,
-					       .file = file, .name = "" };
-			if (dwarf_lines_file(&idx->lines, unit, file, &line))
-				mine->name = arena_intern(line.dir, line.file);
-		}
+		if (!mine)
+			mine = memo_new(key);
+		if (!mine)
+			return "";
 		mine->next = first;
 	} while (!atomic_compare_exchange_weak_explicit(bucket, &first, mine,
 			memory_order_release, memory_order_acquire));
@@ -416,17 +474,15 @@ found:
 	return m->name;
 }
 
-static void set_line(struct frame *f, const struct index *idx, u64 addr)
+/* What f->file and f->line are; f->file stays if that is not known. */
+static void set_line(struct frame *f, struct frame_index *idx, u64 unit, u32 file,
+		     u32 line)
 {
-	struct dwarf_row row;
-	const char *file;
+	const char *name = name_get(&(struct memo_key){ idx, unit, file });
 
-	if (!dwarf_lines_row(&idx->lines, addr, &row))
-		return;
-	file = file_name(idx, row.unit, row.file);
-	if (*file) {
-		f->file = file;
-		f->line = row.line;
+	if (*name && line) {
+		f->file = name;
+		f->line = line;
 	}
 }
 
@@ -436,31 +492,75 @@ static size_t entry_size(u32 n)
 	       n * (sizeof(struct frame) + sizeof(struct frame_ids));
 }
 
-static struct entry *entry_new(const struct map *map, uintptr_t pc)
+static struct entry *entry_new(uintptr_t pc, u32 n, const char *object)
 {
-	const struct range *r = map_find(map, pc);
-	struct entry *e = arena_alloc(entry_size(1));
-	const struct index *idx;
-	struct symbol sym;
-	u64 addr;
+	struct entry *e = arena_alloc(entry_size(n));
 
 	if (!e)
 		return NULL;
 	e->set.pc = pc;
-	e->set.n = 1;
-	e->set.ids = (struct frame_ids *)&e->set.frames[1];
-	e->set.frames[0] = (struct frame){ .func = "", .file = "" };
+	e->set.n = n;
+	e->set.ids = (struct frame_ids *)&e->set.frames[n];
+	for (u32 i = 0; i < n; i++)
+		e->set.frames[i] = (struct frame){ .func = "", .file = object };
+	return e;
+}
+
+static u32 count_inlined(struct inline_call call)
+{
+	u32 n = 1;
+
+	while (n < INLINED_MAX && inline_outer(&call))
+		n++;
+	return n;
+}
+
+/*
+ * The frames at a link-time address.  A call is in the frame around what is
+ * called: its line goes there.
+ */
+static struct entry *entry_at(struct frame_index *idx, const char *object,
+			      uintptr_t pc, u64 addr)
+{
+	struct inline_call call;
+	u32 inlined = 0, i;
+	struct dwarf_row row;
+	struct symbol sym;
+	struct frame *f;
+	struct entry *e;
+
+	if (inline_find(&idx->inlines, addr, &call))
+		inlined = count_inlined(call);
+	e = entry_new(pc, inlined + 1, object);
+	if (!e)
+		return NULL;
+	f = e->set.frames;
+	if (dwarf_lines_row(&idx->lines, addr, &row))
+		set_line(f, idx, row.unit, row.file, row.line);
+	for (i = 0; i < inlined; i++, f++) {
+		f->func = name_get(&(struct memo_key){ idx, call.origin,
+						       FUNCTION });
+		set_line(f + 1, idx, call.line_unit, call.file, call.line);
+		inline_outer(&call);
+	}
+	if (!symtab_image_find(&idx->image, addr, &sym))
+		f->func = arena_intern(sym.name, NULL);
+	return e;
+}
+
+static struct entry *entry_make(const struct map *map, uintptr_t pc)
+{
+	const struct range *r = map_find(map, pc);
+	struct frame_index *idx;
+	u64 addr;
+
 	if (!r)
-		return e;
+		return entry_new(pc, 1, "");
 	idx = index_get(r);
-	e->set.frames[0].file = r->obj->path;
 	if (!symtab_image_address(&idx->image, pc - r->start + r->offset,
 				  &addr))
-		return e;
-	if (!symtab_image_find(&idx->image, addr, &sym))
-		e->set.frames[0].func = arena_intern(sym.name, NULL);
-	set_line(&e->set.frames[0], idx, addr);
-	return e;
+		return entry_new(pc, 1, r->obj->path);
+	return entry_at(idx, r->obj->path, pc, addr);
 }
 
 static struct entry *find_in(struct entry *e, const struct entry *end,
@@ -504,7 +604,7 @@ static struct frame_set *frames_make(uintptr_t pc)
 		map = map_get();
 		if (!map)
 			return &unknown.set;
-		e = entry_new(map, pc);
+		e = entry_make(map, pc);
 		if (!e)
 			return &unknown.set;
 		e = entry_publish(e);
@@ -545,4 +645,16 @@ void frames_refresh(void)
 
 	map_get();
 	errno = saved;
+}
+
+struct frame_index *frames_open_file(const char *path)
+{
+	return index_load(path);
+}
+
+struct frame_set *frames_in_file(struct frame_index *idx, u64 addr)
+{
+	struct entry *e = entry_at(idx, "", addr, addr);
+
+	return e ? &e->set : &unknown.set;
 }

@@ -69,4 +69,11 @@ struct frame_set *frames_at(uintptr_t pc);
  */
 void frames_refresh(void);
 
+/*
+ * The same for a file that need not be loaded, by link-time address: for
+ * tests.  Nothing is cached by address.
+ */
+struct frame_index *frames_open_file(const char *path);
+struct frame_set *frames_in_file(struct frame_index *file, u64 addr);
+
 #endif

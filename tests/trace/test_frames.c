@@ -82,12 +82,40 @@ static void test_unknown(void **state)
 	munmap(code, 4096);
 }
 
-int main(void)
+/* --- a file --- */
+
+/* As "addr2line -a -f -i -s". */
+static int main_addr2line(const char *path)
+{
+	struct frame_index *idx = frames_open_file(path);
+	unsigned long addr;
+
+	if (!idx)
+		return 2;
+	while (scanf("%lx", &addr) == 1) {
+		struct frame_set *set = frames_in_file(idx, addr);
+
+		printf("0x%016lx\n", addr);
+		for (u32 i = 0; i < set->n; i++) {
+			const struct frame *f = &set->frames[i];
+			const char *base = strrchr(f->file, '/');
+
+			base = base ? base + 1 : f->file;
+			printf("%s\n%s:%u\n", *f->func ? f->func : "??",
+			       *base ? base : "??", f->line);
+		}
+	}
+	return 0;
+}
+
+int main(int argc, char **argv)
 {
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_own),
 		cmocka_unit_test(test_unknown),
 	};
 
+	if (argc == 2)
+		return main_addr2line(argv[1]);
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
