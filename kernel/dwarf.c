@@ -34,7 +34,7 @@
 #include "kernel/sort.h"
 
 /* Rows that one lookup runs through, at most, and about half as a rule. */
-#define STRETCH_ROWS	64
+#define STRETCH_ROWS	32
 
 /*
  * The least bytes per stretch: of a whole sequence a linker leaves

@@ -137,7 +137,9 @@ const char *arena_intern(const char *a, const char *b)
 	if (!b)
 		b = "";
 	hash = hash_add(hash_add(hash_add(0xcbf29ce484222325, a), sep), b);
-	bucket = &buckets[hash >> (64 - BUCKETS_LOG2)];
+	/* The last bytes are in the low bits only; the multiplier: Fibonacci. */
+	bucket = &buckets[(hash ^ hash >> 32) * 0x9e3779b97f4a7c15 >>
+			  (64 - BUCKETS_LOG2)];
 	size = sizeof(*s) + strlen(a) + strlen(sep) + strlen(b) + 1;
 	/* Acquire: pairs with the release below. */
 	first = atomic_load_explicit(bucket, memory_order_acquire);
