@@ -85,7 +85,7 @@ static struct trace_block *exchange(u32 gen, struct trace_block *full)
 {
 	struct hand_over h = { .gen = gen, .full = full, .want = true };
 
-	systemstack(buf_hand_over, &h);
+	trace_systemstack(buf_hand_over, &h);
 	return h.empty ? h.empty : vm_alloc(sizeof(struct trace_block));
 }
 
@@ -160,7 +160,7 @@ void trace_buf_flush_all(u32 gen)
 {
 	struct flush f = { gen };
 
-	systemstack(flush_all, &f);
+	trace_systemstack(flush_all, &f);
 }
 
 struct take {
@@ -187,7 +187,7 @@ struct trace_block *trace_block_take(u32 gen)
 	if (!t.b)
 		return NULL;
 	t.b->pos = 0;
-	systemstack(block_link, &t);
+	trace_systemstack(block_link, &t);
 	return t.b;
 }
 
@@ -197,14 +197,17 @@ void __systemstack trace_block_free_locked(struct trace_block *b)
 	trace.empty = b;
 }
 
-/* All of a list, a few at a time: who waits for the lock waits shortly. */
+/* To the kernel, which takes its time. */
 void trace_blocks_give_back(struct trace_block *list)
 {
+	struct trace_writer w = { 0 };
+
 	while (list) {
 		struct trace_block *b = list;
 
 		list = b->link;
 		vm_free(b, sizeof(*b));
+		trace_breathe(&w);
 	}
 }
 
@@ -235,7 +238,7 @@ void trace_writer_flush(struct trace_writer *w)
 
 	if (!w->buf)
 		return;
-	systemstack(buf_hand_over, &h);
+	trace_systemstack(buf_hand_over, &h);
 	w->buf = NULL;
 }
 

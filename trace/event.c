@@ -76,7 +76,7 @@ void trace_begin_gen(struct m *mp, u32 gen)
  * Stacks.
  */
 
-static bool ours(uintptr_t pc)
+bool trace_ours(uintptr_t pc)
 {
 	return pc - (uintptr_t)gort_text_begin <
 	       (uintptr_t)(gort_text_end - gort_text_begin);
@@ -87,13 +87,13 @@ static u32 put_stack(struct m *mp, const uintptr_t *pcs, u32 n)
 {
 	u32 first = 0;
 
-	while (first < n && ours(pcs[first]))
+	while (first < n && trace_ours(pcs[first]))
 		first++;
 	if (first == n)		/* a goroutine of the runtime's own */
 		return n ? trace_stack_put(mp, pcs, n) : 0;
 	if (first)
 		first--;
-	while (ours(pcs[n - 1]))
+	while (trace_ours(pcs[n - 1]))
 		n--;
 	return trace_stack_put(mp, pcs + first, n - first);
 }

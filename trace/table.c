@@ -369,15 +369,18 @@ static u64 frame_pc(uintptr_t pc, u32 depth)
 	return (u64)pc | (u64)depth << 48;
 }
 
+/* How the runtime's own functions are inlined is nobody's business. */
 static struct code *encode(u32 gen, uintptr_t pc)
 {
 	const struct frame_set *set = frames_at(pc);
-	u32 n = set->n < INLINED_MAX ? set->n : INLINED_MAX;
+	u32 first = trace_ours(pc) ? set->n - 1 : 0, n = set->n - first;
 	u8 buf[INLINED_MAX * FRAME_BYTES], *p = buf;
 	struct code *c;
 
+	if (n > INLINED_MAX)
+		n = INLINED_MAX;
 	for (u32 i = 0; i < n; i++) {
-		const struct frame *f = &set->frames[i];
+		const struct frame *f = &set->frames[first + i];
 
 		p = write_varint(p, frame_pc(pc, n - 1 - i));
 		p = write_varint(p, name_id(gen, f->func));
@@ -475,12 +478,7 @@ static void dump_entries(struct trace_writer *w, u32 kind,
 
 static void forget_codes(void)
 {
-	struct trace_block *b, *next;
-
-	for (b = dump.blocks; b; b = next) {
-		next = b->link;
-		vm_free(b, sizeof(*b));
-	}
+	trace_blocks_give_back(dump.blocks);
 	if (dump.slots)
 		vm_free(dump.slots, dump.nslots * sizeof(*dump.slots));
 	memset(&dump, 0, sizeof(dump));

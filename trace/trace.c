@@ -231,7 +231,7 @@ static bool look(struct notes *n, struct g *gp)
 
 	if (trace_mentioned(&gp->trace, n->gen))
 		return true;
-	systemstack(look_at, &l);
+	trace_systemstack(look_at, &l);
 	if (l.runs)
 		return false;
 	if (!l.note.id)
@@ -388,11 +388,11 @@ static void mention_p(struct p *pp, u32 gen)
 
 	while (!trace_mentioned(&pp->trace, gen)) {
 		if (p_status(pp, NULL) == P_SYSCALL) {
-			systemstack(take_from_syscall, pp);
+			trace_systemstack(take_from_syscall, pp);
 			continue;
 		}
 		preempt_prepare();
-		systemstack(poke_p, &poke);
+		trace_systemstack(poke_p, &poke);
 		if (trace_mentioned(&pp->trace, gen))
 			break;
 		poke.again = true;
@@ -507,9 +507,9 @@ static void end_gen(bool stop)
 	if (debug.tracepushdown)
 		write_rest(&n);
 	else
-		systemstack(write_rest, &n);
+		trace_systemstack(write_rest, &n);
 	atomic_store_explicit(&trace_walking, false, memory_order_relaxed);
-	systemstack(all_flushed, &gen);
+	trace_systemstack(all_flushed, &gen);
 	trace_blocks_give_back(n.head);
 	trace_blocks_give_back(running.head);
 	trace_wait_for_writer(gen, UINT32_MAX);
@@ -533,7 +533,7 @@ static void stop_locked(u32 then)
 	struct trace_block *empty;
 
 	end_gen(true);
-	systemstack(take_empty, &empty);
+	trace_systemstack(take_empty, &empty);
 	trace_blocks_give_back(empty);
 	set_state(then);
 }
@@ -685,6 +685,7 @@ static int start_locked(int fd)
 	atomic_store_explicit(&trace.dropped, 0, memory_order_relaxed);
 	atomic_store_explicit(&trace.generations, 0, memory_order_relaxed);
 	atomic_store_explicit(&trace.bytes, 0, memory_order_relaxed);
+	atomic_store_explicit(&trace.longest, 0, memory_order_relaxed);
 	atomic_store_explicit(&trace_skipped, 0, memory_order_relaxed);
 	choose_clock();
 	stw_begin(STW_TRACE_START);
@@ -759,7 +760,7 @@ static int stop(u32 then)
 	}
 	gort_mutex_unlock(&advance.mutex);
 	/* So that it ends. */
-	systemstack(want_advance_g0, NULL);
+	trace_systemstack(want_advance_g0, NULL);
 	return err;
 }
 
@@ -784,6 +785,9 @@ __public void gort_trace_read_stats(struct gort_trace_stats *out)
 					      memory_order_relaxed),
 		.skipped = atomic_load_explicit(&trace_skipped,
 						memory_order_relaxed),
+		.longest_ns = atomic_load_explicit(&trace.longest,
+					memory_order_relaxed) *
+			      1000 / (cpu_cycles_hz() / 1000000),
 		.dropped = atomic_load_explicit(&trace.dropped,
 						memory_order_relaxed),
 	};

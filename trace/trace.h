@@ -63,6 +63,7 @@ struct trace {
 	_Atomic u32 lost_gen;	/* this one and those after it are not; 0 */
 	_Atomic int error;	/* what ends it: -errno */
 	_Atomic u64 dropped, generations, bytes;
+	_Atomic u64 longest;	/* cycles in trace_systemstack() */
 
 	/* Constant while a trace runs. */
 	u32 version;		/* 23, 26 */
@@ -114,6 +115,7 @@ void trace_tables_reset(u32 gen);
 extern const struct trace_ops trace_event_ops;
 void trace_begin_gen(struct m *mp, u32 gen);
 u32 trace_stack_of(struct m *mp, struct g *gp);
+bool trace_ours(uintptr_t pc);
 bool trace_mentioned(const struct sched_trace *t, u32 gen);
 void trace_p_idle(struct m *mp, struct p *pp);
 void trace_user_event(struct m *mp, u8 type, u32 n, const u64 *args);
@@ -130,6 +132,19 @@ void trace_lose(u32 gen, int err);
 void trace_run_begin(void);
 void trace_run_end(void);
 s64 trace_tick(s64 now);
+
+/* What keeps a goroutine from being preempted is timed. */
+static inline void trace_systemstack(void (*fn)(void *), void *arg)
+{
+	u64 begin = cpu_cycles(), took;
+
+	systemstack(fn, arg);
+	took = cpu_cycles() - begin;
+	if (unlikely(took > atomic_load_explicit(&trace.longest,
+						 memory_order_relaxed)))
+		atomic_store_explicit(&trace.longest, took,
+				      memory_order_relaxed);
+}
 
 /*
  * Bytes into a batch; the caller has seen to the room.

@@ -73,13 +73,13 @@ static void __systemstack denounce(void *arg)
  */
 void trace_wait_for_writer(u32 gen, u32 queued)
 {
-	systemstack(announce, NULL);
+	trace_systemstack(announce, NULL);
 	lock(&wait.lock);
 	wait.gen = gen;
 	wait.queued = queued;
 	if (satisfied()) {
 		unlock(&wait.lock);
-		systemstack(denounce, NULL);
+		trace_systemstack(denounce, NULL);
 		return;
 	}
 	wait.waiter = getg();
