@@ -818,6 +818,8 @@ void trace_run_begin(void)
 	const char *path = getenv("GORTTRACE");
 	int err;
 
+	/* Who had it, or waited, in an earlier run is gone. */
+	advance.mutex = (struct gort_mutex){ 0 };
 	advance.parked = NULL;
 	advance.wanted = false;
 	set_state(OFF);
