@@ -256,3 +256,6 @@ END {
 if printf '%s\n' HttpdReqs HttpdP99 | grep -qE -e "$BENCH"; then
 	GO=$go COUNT=$COUNT bash tests/bench/httpd.sh
 fi
+if grep -qE -e "$BENCH" <<<TraceDump; then
+	GO=$go COUNT=$COUNT bash tests/bench/tracedump.sh
+fi
