@@ -737,17 +737,18 @@ __public int gort_trace_start(int fd, const struct gort_trace_opts *opts)
 			BUSY, memory_order_acquire, memory_order_relaxed))
 		return -EBUSY;
 	gort_mutex_lock(&advance.mutex);
-	err = set_options(opts);
+	/* The run may have ended while we waited. */
+	err = state() == BUSY ? set_options(opts) : -EBUSY;
 	if (!err)
 		err = start_locked(fd);
-	if (err)
+	if (err && state() == BUSY)
 		set_state(OFF);
 	gort_mutex_unlock(&advance.mutex);
 	return err;
 }
 
-/* Is it ours to stop?  To that state then. */
-static int stop(u32 then)
+/* Is there one?  With close there will be no other in this run. */
+static int stop(bool close)
 {
 	int err = -EINVAL;
 
@@ -756,8 +757,10 @@ static int stop(u32 then)
 		stop_locked(ENDED);
 	if (state() == ENDED) {
 		err = atomic_load_explicit(&trace.error, memory_order_relaxed);
-		set_state(then);
+		set_state(OFF);
 	}
+	if (close)
+		set_state(CLOSED);
 	gort_mutex_unlock(&advance.mutex);
 	/* So that it ends. */
 	trace_systemstack(want_advance_g0, NULL);
@@ -768,7 +771,7 @@ __public int gort_trace_stop(void)
 {
 	if (!in_goroutine())
 		return -EPERM;
-	return stop(OFF);
+	return stop(false);
 }
 
 __public bool gort_trace_enabled(void)
@@ -839,9 +842,8 @@ void trace_run_begin(void)
 
 void trace_run_end(void)
 {
-	int err = stop(CLOSED);
+	int err = stop(true);
 
-	set_state(CLOSED);
 	trace_writer_end_run();
 	if (env_fd < 0)
 		return;
