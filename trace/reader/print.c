@@ -245,7 +245,9 @@ static void print_transition(FILE *f, const struct tracefile *tf,
 		gort_tracefile_state_name(ev->resource, ev->old_state),
 		gort_tracefile_state_name(ev->resource, ev->new_state));
 	print_quoted(f, d->text);
-	if (d->stack) {
+	/* Of a goroutine that is made it stands there even if it is empty. */
+	if (d->stack || ev->type == TF_GO_CREATE ||
+	    ev->type == TF_GO_CREATE_BLOCKED) {
 		fputs("\nTransitionStack=\n", f);
 		print_stack(f, tf, d->stack);
 	}
