@@ -23,6 +23,7 @@
 #include "kernel/print.h"
 #include "kernel/runq.h"
 #include "kernel/signal.h"
+#include "kernel/sigprof.h"
 #include "kernel/sysmon.h"
 
 #define THREAD_STACK	((size_t)256 << 10)	/* Ms live on g0 */
@@ -162,6 +163,7 @@ static void __systemstack m_begin(struct m *mp)
 	atomic_store_explicit(&mp->guard_addr, guard_addr(),
 			      memory_order_release);
 	unlock(&sched.lock);
+	sigprof_thread_begin(mp);
 	m_take_nextp(mp);
 }
 
@@ -206,6 +208,7 @@ static void *m_thread(void *arg)
 		throw("no memory for a signal stack");
 	pthread_sigmask(SIG_SETMASK, &mp->sigmask, NULL);
 	m_run(mp);
+	sigprof_thread_end(mp);
 	signal_thread_exit(mp);
 	return NULL;
 }
@@ -259,10 +262,11 @@ void m_publish(struct m *mp)
 
 /*
  * m_start_helper - a thread of the runtime's that runs no goroutines: its g0
- * is the thread's own stack, all signals stay blocked, so others take those
- * of the process.  It may lock, wake goroutines, and be traced.  It is joined
- * at the end of the run, and has ended until then.  NULL: no thread or memory.
- * fn gets the M, and begins with m_begin_helper().
+ * is the thread's own stack, all signals but SIGPROF stay blocked, so others
+ * take those of the process.  It may lock, wake goroutines, and be traced.  It
+ * is joined at the end of the run, and has ended until then.  NULL: no thread
+ * or memory.  fn gets the M, and begins with m_begin_helper() and ends with
+ * m_end_helper().
  */
 struct m *m_start_helper(void *(*fn)(void *))
 {
@@ -280,15 +284,31 @@ struct m *m_start_helper(void *(*fn)(void *))
 	return mp;
 }
 
-void m_begin_helper(struct m *mp)
+/* Its frame is below fn's: not inlined. */
+__attribute__((noinline)) void m_begin_helper(struct m *mp)
 {
 	struct tls *t = tls_self();
+	sigset_t prof;
 
 	t->g0 = mp->g0;
 	t->g = mp->g0;
 	t->where = ON_G0;
 	mp->errno_addr = __errno_location();
 	mp->tid = (int)syscall(SYS_gettid);
+	/* For the profiler: fn's frame is the first. */
+	mp->g0->seg0.top = *(uintptr_t *)__builtin_frame_address(0) +
+			   2 * sizeof(uintptr_t);
+	mp->g0->seg0.lo = mp->g0->seg0.top - THREAD_STACK / 2;
+	sigprof_thread_begin(mp);
+	sigemptyset(&prof);
+	sigaddset(&prof, SIGPROF);
+	pthread_sigmask(SIG_UNBLOCK, &prof, NULL);
+}
+
+void m_end_helper(struct m *mp)
+{
+	sigprof_thread_end(mp);
+	*tls_self() = (struct tls){ 0 };
 }
 
 static __cold void m_start_failed(struct m *mp, struct p *pp, bool spinning)

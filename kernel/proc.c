@@ -790,7 +790,7 @@ struct g *g_new(struct m *mp, void (*fn)(void *), void *arg, size_t copy,
 	gp->wait_reason = WAIT_NONE;
 	san_g_create(gp);
 	gp->background = background;
-	gp->label = NULL;
+	gp->label = background ? NULL : getg()->label;
 	g_publish(mp, gp);
 	if (likely(!background))
 		stat_inc(&pp->nspawned);

@@ -120,6 +120,7 @@ void m_stop_all(struct m *self);
 u32 m_poke_others(struct m *self, bool again);
 struct m *m_start_helper(void *(*fn)(void *));
 void m_begin_helper(struct m *mp);
+void m_end_helper(struct m *mp);
 void m_waking_elsewhere(bool waking);
 void wake_p(void *arg);
 void handoff_p(struct p *pp);

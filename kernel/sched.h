@@ -104,6 +104,15 @@ struct m_trace {
 	u32 id_gen;
 };
 
+/* Of a thread's CPU time; all but ring by kernel/sigprof.c's lock. */
+struct m_sigprof {
+	_Atomic(struct sigprof_ring *) ring; /* read by its handler */
+	bool alive;		/* may have a timer */
+	bool timed;		/* has one */
+	int timer;
+	pthread_t thread;
+};
+
 struct g {
 	/* Hot: touched by every switch. */
 	struct context ctx;	/* where to go on, when off the CPU */
@@ -146,7 +155,7 @@ struct g {
 	uintptr_t created_pc;
 
 	struct sched_trace trace;
-	void *label;		/* for profiles: set by its own goroutine */
+	void *label;		/* trace/label.h; set by its own goroutine */
 
 	void *tsan_fiber;
 	struct segment seg0;	/* last: at the very top of the slot */
@@ -191,7 +200,7 @@ struct m {
 				 * NULL until the thread runs */
 
 	struct m_trace trace;
-	void *profile;		/* of its CPU time */
+	struct m_sigprof sigprof;
 
 	/* Set by whoever wakes it, before the note. */
 	struct p *nextp;

@@ -22,6 +22,7 @@
 #include "kernel/runq.h"
 #include "kernel/schedtrace.h"
 #include "kernel/signal.h"
+#include "kernel/sigprof.h"
 #include "kernel/stw.h"
 #include "kernel/sysmon.h"
 #include "kernel/time.h"
@@ -164,6 +165,7 @@ static void sched_fini(void)
 	stats_end_run();
 	netpoll_fini();
 	notify_end_run();
+	sigprof_end_run();
 	for (u32 i = 0; i < nallps(); i++)
 		timers_fini(sched.ps[i]);
 	free_ps();
@@ -199,6 +201,7 @@ static int run_on_this_thread(void)
 	m_run(mp);
 	if (first.err)
 		sysmon_stop();
+	sigprof_thread_end(mp);
 	signal_thread_exit(mp);
 	return first.err;
 }

@@ -296,7 +296,7 @@ static void *sysmon_thread(void *arg)
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	m_begin_helper(arg);
 	sysmon_loop();
-	*tls_self() = (struct tls){ 0 };
+	m_end_helper(arg);
 	note_wakeup(&sysmon.done);
 	return NULL;
 }

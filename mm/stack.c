@@ -626,7 +626,7 @@ struct g *stack_next_g(size_t *cursor)
 }
 
 /* Any context.  *slot: where the slot begins, unless STACK_NOWHERE. */
-enum stack_place stack_classify(uintptr_t addr, uintptr_t *slot)
+enum stack_place __no_tsan stack_classify(uintptr_t addr, uintptr_t *slot)
 {
 	uintptr_t off = addr - region.base, in_span;
 	size_t size, guard;
@@ -646,9 +646,23 @@ enum stack_place stack_classify(uintptr_t addr, uintptr_t *slot)
 }
 
 /* Of an address in a slot: is it a thread's system stack? */
-bool stack_is_g0(uintptr_t addr)
+bool __no_tsan stack_is_g0(uintptr_t addr)
 {
 	return addr - region.base < (uintptr_t)1 << region.span;
+}
+
+/*
+ * stack_slot - is addr in a goroutine's slot, above its guard?  Then from
+ * there to *hi is memory, whoever has it; *lo is where the slot begins.
+ * Context: any, signal handlers included.
+ */
+bool __no_tsan stack_slot(uintptr_t addr, uintptr_t *lo, uintptr_t *hi)
+{
+	if (stack_classify(addr, lo) != STACK_INSIDE || stack_is_g0(addr))
+		return false;
+	*hi = *lo + stack_class_size((unsigned int)
+				     ((addr - region.base) >> region.span) - 1);
+	return true;
 }
 
 /* Addresses of our own choice, or a region the kernel chooses. */

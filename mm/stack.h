@@ -124,6 +124,7 @@ enum stack_place {
 
 enum stack_place stack_classify(uintptr_t addr, uintptr_t *slot);
 bool stack_is_g0(uintptr_t addr);
+bool stack_slot(uintptr_t addr, uintptr_t *lo, uintptr_t *hi);
 
 void segment_grow(struct segment *seg, uintptr_t sp);
 void segment_update_guard(struct segment *seg);

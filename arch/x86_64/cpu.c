@@ -57,7 +57,7 @@ uintptr_t __no_tsan sigcontext_sp(const void *uc)
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.gregs[REG_RSP];
 }
 
-uintptr_t sigcontext_fp(const void *uc)
+uintptr_t __no_tsan sigcontext_fp(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.gregs[REG_RBP];
 }
