@@ -73,8 +73,8 @@
 /* Of a quarter of a second of the deepest stacks, at SIGPROF_HZ_MAX. */
 #define RING_WORDS	((u64)1 << 15)
 
-/* A record: this, cycles, tid and P, goroutine, label, pcs. */
-#define HEAD_WORDS	5
+/* A record: weight and length, times, tid and P, goroutine, label; pcs. */
+#define HEAD_WORDS	6
 #define RECORD_MAX	(HEAD_WORDS + SIGPROF_FRAMES_MAX)
 
 struct sigprof_ring {
@@ -230,6 +230,15 @@ static u32 __no_asan walk(struct walk *w, uintptr_t *pcs, u32 max)
  * The handler.
  */
 
+/* nanotime(), which ThreadSanitizer would want to know of. */
+static s64 clock_ns(void)
+{
+	struct timespec ts;
+
+	syscall(SYS_clock_gettime, CLOCK_MONOTONIC, &ts);
+	return (s64)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
 /* mp's thread was interrupted at uc. */
 static void take_sample(struct m *mp, struct sigprof_ring *ring, u32 weight,
 			const void *uc)
@@ -259,9 +268,10 @@ static void take_sample(struct m *mp, struct sigprof_ring *ring, u32 weight,
 	pp = __atomic_load_n(&mp->p, __ATOMIC_RELAXED);
 	record[0] = (u64)weight << 32 | n;
 	record[1] = cpu_cycles();
-	record[2] = (u64)(pp ? pp->id : SIGPROF_NO_P) << 32 | (u32)mp->tid;
-	record[3] = gp ? gp->id : 0;
-	record[4] = gp ? (u64)__atomic_load_n(&gp->label, __ATOMIC_RELAXED) : 0;
+	record[2] = (u64)clock_ns();
+	record[3] = (u64)(pp ? pp->id : SIGPROF_NO_P) << 32 | (u32)mp->tid;
+	record[4] = gp ? gp->id : 0;
+	record[5] = gp ? (u64)__atomic_load_n(&gp->label, __ATOMIC_RELAXED) : 0;
 	for (u32 i = 0; i < HEAD_WORDS + n; i++)
 		ring->words[(head + i) % RING_WORDS] = record[i];
 	/* Release: pairs with the acquire in ring_read(). */
@@ -584,15 +594,16 @@ static void record_copy(const struct sigprof_ring *ring, u64 at,
 			struct cpu_sample *s)
 {
 	const u64 *w = ring->words;
-	u64 first = w[at % RING_WORDS], where = w[(at + 2) % RING_WORDS];
+	u64 first = w[at % RING_WORDS], where = w[(at + 3) % RING_WORDS];
 
 	s->weight = (u32)(first >> 32);
 	s->n = (u32)first;
 	s->cycles = w[(at + 1) % RING_WORDS];
 	s->tid = (s32)where;
 	s->proc = (u32)(where >> 32);
-	s->goid = w[(at + 3) % RING_WORDS];
-	s->label = (void *)w[(at + 4) % RING_WORDS];
+	s->ns = (s64)w[(at + 2) % RING_WORDS];
+	s->goid = w[(at + 4) % RING_WORDS];
+	s->label = (void *)w[(at + 5) % RING_WORDS];
 	for (u32 i = 0; i < s->n; i++)
 		s->pcs[i] = w[(at + HEAD_WORDS + i) % RING_WORDS];
 }

@@ -15,7 +15,8 @@ struct m;
 
 /* Where a thread was when it had used so much CPU time. */
 struct cpu_sample {
-	u64 cycles;		/* cpu_cycles() */
+	u64 cycles;		/* cpu_cycles(), */
+	s64 ns;			/* and nanotime() */
 	u64 goid;		/* the goroutine that ran; 0: none */
 	void *label;		/* its label */
 	s32 tid;

@@ -316,64 +316,84 @@ __public void gort_cpuprofile_read_stats(struct gort_cpuprofile_stats *out)
 }
 
 /*
- * GORTCPUPROFILE.
+ * Whole programs: GORTCPUPROFILE=file,hz=n.
  */
-
-#define ENV	"GORTCPUPROFILE"
 
 static int env_fd = -1;
 
-/* Of "path,hz=N": N, or 0 without; path is cut off there. */
-static u32 cut_hz(char *path)
+static void complain(const char *what, int err)
+{
+	print("gort: GORTCPUPROFILE=%s: %s: %s\n", getenv("GORTCPUPROFILE"),
+	      what, strerrordesc_np(-err));
+}
+
+/* Of "path,hz=n": n, or 0 without; cut off there.  -EINVAL. */
+static int cut_hz(char *path)
 {
 	char *comma = strrchr(path, ','), *end;
 	unsigned long hz;
 
 	if (!comma || strncmp(comma, ",hz=", 4))
 		return 0;
+	*comma = '\0';
 	hz = strtoul(comma + 4, &end, 10);
 	if (comma[4] < '0' || comma[4] > '9' || *end || !hz ||
 	    hz > GORT_CPUPROFILE_HZ_MAX)
-		fatal("%s=%s: want hz=1 to %d", ENV, path,
-		      GORT_CPUPROFILE_HZ_MAX);
-	*comma = '\0';
-	return (u32)hz;
+		return -EINVAL;
+	return (int)hz;
 }
 
 static void start_by_env(const char *env)
 {
 	char path[PATH_MAX];
-	size_t len = strlen(env);
-	u32 hz;
-	int err;
+	int hz, err;
 
-	if (len >= sizeof(path) - 24)
-		fatal("%s: longer than a path can be", ENV);
-	memcpy(path, env, len + 1);
-	hz = cut_hz(path);
-	if (sched_run_id())
-		format(path + strlen(path), 24, ".%U", sched_run_id() + 1);
+	if (strlen(env) >= sizeof(path)) {
+		complain("cannot profile", -ENAMETOOLONG);
+		return;
+	}
+	hz = cut_hz(strcpy(path, env));
+	if (hz < 0) {
+		complain("hz is 1 to 1000", hz);
+		return;
+	}
 	env_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	err = env_fd < 0 ? -errno : gort_cpuprofile_start(env_fd, hz);
+	if (env_fd < 0) {
+		complain("cannot open it", -errno);
+		return;
+	}
+	err = gort_cpuprofile_start(env_fd, (u32)hz);
 	if (err)
-		fatal("%s: %s: %s", ENV, path, strerror(-err));
+		complain("cannot profile", err);
+}
+
+/* The program ends by exit(), in a goroutine. */
+static void at_exit(void)
+{
+	if (env_fd >= 0 && in_goroutine())
+		cpuprofile_run_end();
 }
 
 void cpuprofile_run_begin(void)
 {
-	const char *env = getenv(ENV);
+	static bool registered;
+	const char *env = getenv("GORTCPUPROFILE");
 
-	if (env && *env)
-		start_by_env(env);
+	if (!env || !*env)
+		return;
+	start_by_env(env);
+	if (!registered && !atexit(at_exit))
+		registered = true;
 }
 
 void cpuprofile_run_end(void)
 {
 	int err = gort_cpuprofile_stop();
 
+	if (env_fd < 0)
+		return;
 	if (err && err != -EINVAL)
-		print("gort: the profile is incomplete: %s\n", strerror(-err));
-	if (env_fd >= 0)
-		gort_close(env_fd);
+		complain("the profile is incomplete", err);
+	gort_close(env_fd);
 	env_fd = -1;
 }

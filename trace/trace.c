@@ -30,6 +30,7 @@
  */
 #define _GNU_SOURCE
 #include "trace/trace.h"
+#include "trace/cpuprofile.h"
 
 #include <gort/gort.h>
 #include <gort/trace.h>
@@ -581,17 +582,19 @@ static bool due(s64 now)
 
 s64 trace_tick(s64 now)
 {
-	s64 next;
+	s64 profile = cpuprofile_tick(now), next;
 
 	if (state() != ON)
-		return TIME_NEVER;
+		return profile;
 	if (due(now)) {
 		m_waking_elsewhere(true);
 		want_advance();
 		m_waking_elsewhere(false);
 	}
 	next = atomic_load_explicit(&advance.next_ns, memory_order_relaxed);
-	return next > now + TICK_NS ? next : now + TICK_NS;
+	if (next < now + TICK_NS)
+		next = now + TICK_NS;
+	return next < profile ? next : profile;
 }
 
 static void advancer(void *arg)
@@ -815,17 +818,12 @@ static void at_exit(void)
 		trace_run_end();
 }
 
-void trace_run_begin(void)
+static void begin_by_env(void)
 {
 	static bool registered;
 	const char *path = getenv("GORTTRACE");
 	int err;
 
-	/* Who had it, or waited, in an earlier run is gone. */
-	advance.mutex = (struct gort_mutex){ 0 };
-	advance.parked = NULL;
-	advance.wanted = false;
-	set_state(OFF);
 	if (!path || !*path)
 		return;
 	env_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
@@ -840,10 +838,23 @@ void trace_run_begin(void)
 		registered = true;
 }
 
+void trace_run_begin(void)
+{
+	/* Who had it, or waited, in an earlier run is gone. */
+	advance.mutex = (struct gort_mutex){ 0 };
+	advance.parked = NULL;
+	advance.wanted = false;
+	set_state(OFF);
+	begin_by_env();
+	cpuprofile_run_begin();
+}
+
 void trace_run_end(void)
 {
-	int err = stop(true);
+	int err;
 
+	cpuprofile_run_end();
+	err = stop(true);
 	trace_writer_end_run();
 	if (env_fd < 0)
 		return;

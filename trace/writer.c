@@ -253,7 +253,7 @@ static void *writer_thread(void *arg)
 {
 	m_begin_helper(arg);
 	writer_loop();
-	*tls_self() = (struct tls){ 0 };
+	m_end_helper(arg);
 	note_wakeup(&writer.done);
 	return NULL;
 }

@@ -11,9 +11,8 @@
  *	GORTCPUPROFILE=FILE[,hz=N]
  *
  * from the beginning of gort_run() until the first goroutine's function
- * returns; a program that ends otherwise leaves an empty file.  A second
- * gort_run() of the process writes to FILE.2, and so on.  A file that cannot
- * be made, or a bad N, is a fatal error.
+ * returns, or a goroutine calls exit(); a program that ends otherwise leaves
+ * an empty file.
  *
  * How it works: each thread of the runtime gets SIGPROF when it has used
  * 1/hz s of CPU time.  The time is counted by the kernel at its own tick, so
