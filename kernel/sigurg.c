@@ -110,6 +110,8 @@ void sigurg_install(void)
 	uintptr_t user;
 
 	sigemptyset(&sa.sa_mask);
+	/* When both come the profiler wants to see what ran, not this. */
+	sigaddset(&sa.sa_mask, SIGPROF);
 	sigaction_raw(SIGURG, &sa, &old_action);
 	user = (uintptr_t)old_action.sa_sigaction;
 	if (old_action.sa_handler == SIG_DFL || old_action.sa_handler == SIG_IGN)
