@@ -94,12 +94,8 @@ static inline bool trace_hold(struct m *mp)
 	atomic_store_explicit(&mp->trace.writing, true, memory_order_relaxed);
 	/* Made a full fence by membarrier() in trace_wait_writers(). */
 	barrier();
-#ifdef GORT_TSAN
-	atomic_thread_fence(memory_order_seq_cst);
-#else
 	if (unlikely(!lock_have_membarrier()))
 		full_fence();
-#endif
 	/* Acquire: pairs with the release of who sets it: its tables are
 	 * ready. */
 	mp->trace.gen = atomic_load_explicit(&trace_gen, memory_order_acquire);

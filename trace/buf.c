@@ -247,7 +247,7 @@ bool trace_writer_room(struct trace_writer *w, u32 need)
 {
 	if (likely(w->buf && block_room(w->buf) >= need))
 		return true;
-	if (in_goroutine() &&
+	if (in_goroutine() && !getm()->locks &&
 	    atomic_load_explicit(&trace.queued, memory_order_relaxed) >
 	    trace.limit / 2)
 		trace_wait_for_writer(0, trace.limit / 4);

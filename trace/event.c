@@ -83,7 +83,7 @@ bool trace_ours(uintptr_t pc)
 }
 
 /* Not the runtime's, but for the function that was called. */
-static u32 put_stack(struct m *mp, const uintptr_t *pcs, u32 n)
+u32 trace_pcs_put(struct m *mp, const uintptr_t *pcs, u32 n)
 {
 	u32 first = 0;
 
@@ -106,7 +106,7 @@ static u32 put_unwound(struct m *mp, struct unwind *u)
 	uintptr_t pcs[PCS_MAX];
 	u32 n = unwind_pcs(u, pcs, PCS_MAX);
 
-	return put_stack(mp, pcs, n);
+	return trace_pcs_put(mp, pcs, n);
 }
 
 static struct g *cur_g(struct m *mp)
@@ -332,6 +332,18 @@ static void ev_go_create(struct m *mp, struct g *gp)
 	put_varint(b, stack);
 }
 
+/* gp runs on mp; what it is labelled with now. */
+void trace_label_event(struct m *mp, struct g *gp)
+{
+	u32 id = trace_label_id(mp, gp->label);
+	struct trace_block *b = begin_as(mp, gp, GO_RUNNING, PROC_RUNNING, 1);
+
+	if (!b)
+		return;
+	put_event(b, EV_GO_LABEL);
+	put_varint(b, id);
+}
+
 static void ev_go_start(struct m *mp, struct g *gp)
 {
 	struct trace_block *b = begin_as(mp, gp, GO_RUNNABLE, PROC_RUNNING,
@@ -342,6 +354,9 @@ static void ev_go_start(struct m *mp, struct g *gp)
 	put_event(b, EV_GO_START);
 	put_varint(b, gp->id);
 	put_varint(b, next_seq(&gp->trace, mp->trace.gen));
+	/* Viewers forget it when gp stops. */
+	if (unlikely(gp->label))
+		trace_label_event(mp, gp);
 }
 
 static void go_off(struct m *mp, struct g *gp, u8 type, u32 why, u32 stack)

@@ -446,6 +446,7 @@ static void write_rest(void *arg)
 
 	write_sync(n->gen);
 	write_notes(n);
+	trace_samples_flush(n->gen);
 	trace_tables_dump(n->gen);
 }
 
@@ -498,6 +499,7 @@ static void end_gen(bool stop)
 
 	atomic_store_explicit(&trace_walking, true, memory_order_relaxed);
 	note_goroutines(&n, &running);
+	cpuprofile_drain();
 	stw_prevent();
 	mention_ps(gen);
 	note_the_others(&n, &running);
@@ -691,6 +693,7 @@ static int start_locked(int fd)
 	atomic_store_explicit(&trace.longest, 0, memory_order_relaxed);
 	atomic_store_explicit(&trace_skipped, 0, memory_order_relaxed);
 	choose_clock();
+	trace_samples_begin();
 	stw_begin(STW_TRACE_START);
 	switch_on(advance.last_gen + 1);
 	stw_end();

@@ -5,6 +5,7 @@
  *	trace.c		start and stop, generations
  *	event.c		events of the scheduler
  *	user.c		events of the program
+ *	sample.c	samples and labels of the CPU profiler
  *	table.c		stacks and strings, by number
  *	buf.c		buffers, and their way to the writer
  *	writer.c	the thread that writes them
@@ -21,6 +22,8 @@
 #include "kernel/time.h"
 #include "kernel/tracepoint.h"
 #include "trace/format.h"
+
+struct label_set;
 
 /*
  * Memory of the tracer comes in blocks.  A block is a batch of events, or
@@ -118,7 +121,14 @@ u32 trace_stack_of(struct m *mp, struct g *gp);
 bool trace_ours(uintptr_t pc);
 bool trace_mentioned(const struct sched_trace *t, u32 gen);
 void trace_p_idle(struct m *mp, struct p *pp);
+u32 trace_pcs_put(struct m *mp, const uintptr_t *pcs, u32 n);
+void trace_label_event(struct m *mp, struct g *gp);
 void trace_user_event(struct m *mp, u8 type, u32 n, const u64 *args);
+
+/* sample.c */
+void trace_samples_begin(void);
+void trace_samples_flush(u32 gen);
+u32 trace_label_id(struct m *mp, const struct label_set *set);
 
 /* writer.c */
 int trace_writer_begin(int fd);
