@@ -313,6 +313,15 @@ static void __systemstack stack_refill(void *arg)
 }
 
 /*
+ * A goroutine that is gone is still looked at by who ends a generation of a
+ * trace, and began with that before it went: its struct g must stay.
+ */
+static bool trace_keeps_slots(void)
+{
+	return atomic_load_explicit(&trace_walking, memory_order_relaxed);
+}
+
+/*
  * Move up to n segments of a class from a cache to the free list.  What
  * would keep more than WARM_MAX bytes there gives its pages back first, and
  * without the lock.
@@ -330,7 +339,8 @@ static void __systemstack cache_spill(struct stack_cache *sc,
 		size_t size = seg->size;
 
 		lock(&c->lock);
-		if (stat_get(&c->free_bytes) + size <= WARM_MAX) {
+		if (stat_get(&c->free_bytes) + size <= WARM_MAX ||
+		    trace_keeps_slots()) {
 			free_bytes_add(c, size);
 			c->free[c->nfree++] = idx;
 			unlock(&c->lock);
