@@ -211,8 +211,10 @@ static __cold void put_p_status(struct trace_block *b, struct p *pp, u32 gen,
 static __cold void put_g_status(struct trace_block *b, struct g *gp, u32 gen,
 				u64 thread, u32 status)
 {
+	/* Somebody may be looking at its stack. */
 	if (!status)
-		status = g_status(gp) == G_SYSCALL ? GO_SYSCALL : GO_RUNNING;
+		status = (g_status(gp) & ~(u32)G_SCAN) == G_SYSCALL ?
+			 GO_SYSCALL : GO_RUNNING;
 	put_event(b, EV_GO_STATUS);
 	put_varint(b, gp->id);
 	put_varint(b, thread);
