@@ -200,13 +200,24 @@ void m_run(struct m *mp)
 	san_g_destroy(mp->g0);
 }
 
+/*
+ * Of the thread that called gort_run(), and of Ms to begin with: who starts
+ * one may be a thread that blocks all signals, such as sysmon's.
+ */
+static sigset_t run_sigmask;
+
+void m_begin_run(void)
+{
+	pthread_sigmask(SIG_SETMASK, NULL, &run_sigmask);
+}
+
 static void *m_thread(void *arg)
 {
 	struct m *mp = arg;
 
 	if (signal_thread_init(mp))
 		throw("no memory for a signal stack");
-	pthread_sigmask(SIG_SETMASK, &mp->sigmask, NULL);
+	pthread_sigmask(SIG_SETMASK, &run_sigmask, NULL);
 	m_run(mp);
 	sigprof_thread_end(mp);
 	signal_thread_exit(mp);
@@ -241,7 +252,6 @@ static int thread_create(struct m *mp, void *(*fn)(void *))
 	/* No signal before the thread has its signal stack. */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &old);
-	mp->sigmask = old;
 	err = pthread_create(&mp->thread, &attr, fn, mp);
 	pthread_sigmask(SIG_SETMASK, &old, NULL);
 	pthread_attr_destroy(&attr);

@@ -108,6 +108,7 @@ void sched_poll(void);
 void p_put_idle_locked(struct p *pp);
 struct p *p_get_idle_locked(void);
 void m_init(struct m *mp, u32 id);
+void m_begin_run(void);
 struct m *m_new(u32 id);
 void m_publish(struct m *mp);
 void m_run(struct m *mp);

@@ -189,7 +189,6 @@ struct m {
 	u32 id;
 	pthread_t thread;
 	int tid;
-	sigset_t sigmask;	/* to begin with */
 	_Atomic bool signalled;	/* a SIGURG of ours is on the way */
 	u64 asked_cpu_ns;	/* its CPU time then; sched.lock */
 	_Atomic uintptr_t unsafe_pc; /* where the last one found it, unable */

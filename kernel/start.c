@@ -221,6 +221,7 @@ int sched_run(void (*fn)(void *), void *arg)
 	lock_init_once();
 	status_gate_init();
 	stw_begin_run();
+	m_begin_run();
 	schedtrace_begin_run(nanotime());
 	vm_init();
 	err = stack_init();

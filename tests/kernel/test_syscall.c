@@ -104,6 +104,44 @@ static void test_blocking(void **state)
 	assert_int_equal(gort_blocking(read_one_fn, NULL), -EPERM);
 }
 
+/*
+ * Who takes the P has a thread that the runtime's own threads started, which
+ * block all signals.  It must not: nobody could preempt it.
+ */
+static void write_mask(void *arg)
+{
+	sigset_t mask;
+
+	CHECK_EQ(pthread_sigmask(SIG_SETMASK, NULL, &mask), 0);
+	CHECK_EQ(sigismember(&mask, SIGURG), 0);
+	CHECK_EQ(sigismember(&mask, SIGWINCH), 1);
+	write_one(arg);
+}
+
+static void call_once(void *arg)
+{
+	(void)arg;
+	gort_waitgroup_add(&all, 1);
+	CHECK_EQ(gort_go(write_mask, NULL), 0);
+	gort_syscall_enter();
+	read_one();
+	gort_syscall_exit();
+	gort_waitgroup_wait(&all);
+}
+
+/* Threads have the signal mask of the one that called gort_run(). */
+static void test_signal_mask(void **state)
+{
+	sigset_t winch, old;
+
+	(void)state;
+	sigemptyset(&winch);
+	sigaddset(&winch, SIGWINCH);
+	assert_int_equal(pthread_sigmask(SIG_BLOCK, &winch, &old), 0);
+	run(call_once);
+	assert_int_equal(pthread_sigmask(SIG_SETMASK, &old, NULL), 0);
+}
+
 /* Sanitizers make frames larger; the stack has 8 MiB. */
 static __attribute__((noinline)) int deep(int n)
 {
@@ -347,6 +385,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_p_goes_on),
 		TEST(test_blocking),
+		TEST(test_signal_mask),
 		TEST(test_stack),
 		TEST(test_refused),
 		TEST(test_fatal),
