@@ -516,6 +516,31 @@ static u32 count_inlined(struct inline_call call)
 }
 
 /*
+ * gcc makes functions of their own of unlikely parts of f, and of copies of
+ * it: f.cold, f.part.0, f.constprop.1.isra.0.  Whoever reads knows f.
+ */
+static const char *whole_function(const char *symbol)
+{
+	static const char *const marks[] = {
+		".cold", ".part.", ".isra.", ".constprop.",
+	};
+	size_t len = strlen(symbol), all = len;
+	char buf[256];
+
+	for (u32 i = 0; i < ARRAY_SIZE(marks); i++) {
+		const char *mark = strstr(symbol, marks[i]);
+
+		if (mark && mark > symbol && (size_t)(mark - symbol) < len)
+			len = (size_t)(mark - symbol);
+	}
+	if (len == all || len >= sizeof(buf))
+		return arena_intern(symbol, NULL);
+	memcpy(buf, symbol, len);
+	buf[len] = '\0';
+	return arena_intern(buf, NULL);
+}
+
+/*
  * The frames at a link-time address.  A call is in the frame around what is
  * called: its line goes there.
  */
@@ -544,7 +569,7 @@ static struct entry *entry_at(struct frame_index *idx, const char *object,
 		inline_outer(&call);
 	}
 	if (!symtab_image_find(&idx->image, addr, &sym))
-		f->func = arena_intern(sym.name, NULL);
+		f->func = whole_function(sym.name);
 	return e;
 }
 
