@@ -9,6 +9,8 @@
 
 #include "kernel/sched.h"
 
+extern const char morestack_return[];
+
 struct record {
 	uintptr_t fp;
 	uintptr_t pc;
@@ -102,7 +104,9 @@ u32 __no_asan unwind_pcs(struct unwind *u, uintptr_t *pcs, u32 max)
 	u32 n = 0;
 
 	while (pc && n < max) {
-		pcs[n++] = pc;
+		/* __morestack is no caller that anybody wants to see. */
+		if (likely(pc != (uintptr_t)morestack_return - 1))
+			pcs[n++] = pc;
 		pc = step(u, &fp, &span);
 	}
 	return n;

@@ -36,7 +36,8 @@ struct unwind {
 /* From u->pc to the place in its caller that made the call. */
 void unwind_next(struct unwind *u);
 
-/* From u->pc on, at most max of them.  How many?  u is used up. */
+/* From u->pc on, at most max of them, without those in __morestack.  How
+ * many?  u is used up. */
 u32 unwind_pcs(struct unwind *u, uintptr_t *pcs, u32 max);
 
 /* The first record is on that segment, most likely: a search less. */
