@@ -109,20 +109,6 @@ static void traceback_walk(struct unwind w)
 		print_origin(w.gp);
 }
 
-/* One that is off the CPU. */
-static void traceback_g(struct g *gp)
-{
-	uintptr_t pc = context_pc(&gp->ctx);
-
-	/* One that has not run yet stands before its function. */
-	traceback_walk((struct unwind){
-		.gp = gp,
-		.pc = pc == (uintptr_t)goroutine_start ? (uintptr_t)gp->fn :
-							 pc - 1,
-		.fp = context_fp(&gp->ctx),
-	});
-}
-
 void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp)
 {
 	struct g *self = getg();
@@ -155,19 +141,15 @@ static void traceback_other(struct g *gp)
 	u32 status = g_status(gp) & ~(u32)G_SCAN;
 	struct m *mp = frozen_m(gp);
 
-	/* Not from where it is, in libc: that would hide the caller. */
-	if (status == G_SYSCALL) {
-		traceback_walk((struct unwind){ .gp = gp,
-			.pc = gp->syscall_pc - 1, .fp = gp->syscall_fp });
+	if (status == G_SYSCALL || (!mp && status != G_RUNNING)) {
+		traceback_walk(unwind_g(gp));
 	} else if (mp) {
 		traceback_walk((struct unwind){ .gp = gp, .mp = mp,
 			.pc = mp->frozen_pc, .fp = mp->frozen_fp });
-	} else if (status == G_RUNNING) {
+	} else {
 		print_header(gp);
 		print("\trunning on another thread\n");
 		print_origin(gp);
-	} else {
-		traceback_g(gp);
 	}
 }
 

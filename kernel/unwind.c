@@ -10,6 +10,7 @@
 #include "kernel/sched.h"
 
 extern const char morestack_return[];
+extern const char morestack_mcall[], morestack_mcall_end[];
 
 struct record {
 	uintptr_t fp;
@@ -34,6 +35,25 @@ static bool try_segment(struct unwind *u, struct segment *seg)
 		return false;
 	u->seg = seg;
 	return true;
+}
+
+struct unwind unwind_g(struct g *gp)
+{
+	uintptr_t pc = context_pc(&gp->ctx);
+
+	/* Not from where it is, in libc: that would hide the caller. */
+	if ((g_status(gp) & ~(u32)G_SCAN) == G_SYSCALL)
+		return (struct unwind){ .gp = gp, .pc = gp->syscall_pc - 1,
+					.fp = gp->syscall_fp };
+	/* At a stack check, in a function that has no frame yet. */
+	if (pc - (uintptr_t)morestack_mcall <
+	    (uintptr_t)(morestack_mcall_end - morestack_mcall))
+		return (struct unwind){ .gp = gp, .pc = gp->more_pc,
+					.fp = gp->more_fp };
+	/* One that has not run yet stands before its function. */
+	return (struct unwind){ .gp = gp, .fp = context_fp(&gp->ctx),
+				.pc = pc == (uintptr_t)goroutine_start ?
+				      (uintptr_t)gp->fn : pc - 1 };
 }
 
 void unwind_on_segment(struct unwind *u, struct segment *seg)

@@ -33,6 +33,12 @@ struct unwind {
 	uintptr_t pc;		/* in the function itself; 0: at the end */
 };
 
+/*
+ * unwind_g - where to begin for a goroutine that is not running: it is off its
+ * stack, or in a system call.
+ */
+struct unwind unwind_g(struct g *gp);
+
 /* From u->pc to the place in its caller that made the call. */
 void unwind_next(struct unwind *u);
 

@@ -23,6 +23,7 @@
 /* Bounds of the runtime's code: arch/gort.lds. */
 extern const char gort_text_begin[], gort_text_end[];
 
+#define START_BYTES		64	/* more than goroutine_start() has */
 #define EVENT_BYTES(args)	(1 + (1 + (args)) * TRACE_VARINT_MAX)
 #define STATUS_BYTES		(EVENT_BYTES(2) + EVENT_BYTES(3))
 
@@ -82,14 +83,29 @@ bool trace_ours(uintptr_t pc)
 	       (uintptr_t)(gort_text_end - gort_text_begin);
 }
 
-/* Not the runtime's, but for the function that was called. */
-u32 trace_pcs_put(struct m *mp, const uintptr_t *pcs, u32 n)
+/* A goroutine's first instructions, up to where its function returns to. */
+static bool at_start(uintptr_t pc)
+{
+	return pc - (uintptr_t)goroutine_start < START_BYTES;
+}
+
+/*
+ * Not the runtime's, but for the function that was called.  If there is none
+ * of the program's, gp, if not NULL, is one of the runtime's own, or its
+ * function has gone there by a jump, as the last thing it did.
+ */
+u32 trace_pcs_put(struct m *mp, const struct g *gp, uintptr_t *pcs, u32 n)
 {
 	u32 first = 0;
 
 	while (first < n && trace_ours(pcs[first]))
 		first++;
-	if (first == n)		/* a goroutine of the runtime's own */
+	if (first == n && n > 1 && gp && !gp->background &&
+	    at_start(pcs[n - 1])) {
+		pcs[n - 1] = (uintptr_t)gp->fn;
+		return trace_stack_put(mp, pcs + n - 2, 2);
+	}
+	if (first == n)
 		return n ? trace_stack_put(mp, pcs, n) : 0;
 	if (first)
 		first--;
@@ -103,10 +119,11 @@ u32 trace_pcs_put(struct m *mp, const uintptr_t *pcs, u32 n)
 
 static u32 put_unwound(struct m *mp, struct unwind *u)
 {
+	const struct g *gp = u->gp;
 	uintptr_t pcs[PCS_MAX];
 	u32 n = unwind_pcs(u, pcs, PCS_MAX);
 
-	return trace_pcs_put(mp, pcs, n);
+	return trace_pcs_put(mp, gp, pcs, n);
 }
 
 static struct g *cur_g(struct m *mp)
@@ -150,19 +167,11 @@ static __cold void check_ownership(struct m *mp, struct g *gp)
 
 u32 trace_stack_of(struct m *mp, struct g *gp)
 {
-	struct unwind u = { .gp = gp };
+	struct unwind u;
 
 	if (unlikely(debug.tracecheckstackownership))
 		check_ownership(mp, gp);
-	if ((g_status(gp) & ~(u32)G_SCAN) == G_SYSCALL) {
-		u.pc = gp->syscall_pc - 1;
-		u.fp = gp->syscall_fp;
-	} else {
-		u.pc = context_pc(&gp->ctx);
-		u.fp = context_fp(&gp->ctx);
-	}
-	if (u.pc == (uintptr_t)goroutine_start)	/* not run yet */
-		return trace_stack_put(mp, (uintptr_t *)&gp->fn, 1);
+	u = unwind_g(gp);
 	unwind_on_segment(&u, gp->seg);
 	return put_unwound(mp, &u);
 }

@@ -37,6 +37,7 @@ static void put_sample(struct trace_block *b, const struct cpu_sample *s,
 
 static void on_sample(const struct cpu_sample *s)
 {
+	uintptr_t pcs[SIGPROF_FRAMES_MAX];
 	struct m *mp = acquirem();
 	struct trace_writer *w;
 	u32 stack, gen;
@@ -47,7 +48,8 @@ static void on_sample(const struct cpu_sample *s)
 	w = &samples[gen % 2];
 	w->gen = gen;
 	w->kind = EV_CPU_SAMPLES;
-	stack = trace_pcs_put(mp, s->pcs, s->n);
+	memcpy(pcs, s->pcs, s->n * sizeof(pcs[0]));
+	stack = trace_pcs_put(mp, NULL, pcs, s->n);
 	for (u32 i = 0; i < s->weight && i < WEIGHT_MAX; i++)
 		if (trace_writer_room(w, 1 + 5 * TRACE_VARINT_MAX))
 			put_sample(w->buf, s, stack);

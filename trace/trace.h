@@ -121,7 +121,7 @@ u32 trace_stack_of(struct m *mp, struct g *gp);
 bool trace_ours(uintptr_t pc);
 bool trace_mentioned(const struct sched_trace *t, u32 gen);
 void trace_p_idle(struct m *mp, struct p *pp);
-u32 trace_pcs_put(struct m *mp, const uintptr_t *pcs, u32 n);
+u32 trace_pcs_put(struct m *mp, const struct g *gp, uintptr_t *pcs, u32 n);
 void trace_label_event(struct m *mp, struct g *gp);
 void trace_user_event(struct m *mp, u8 type, u32 n, const u64 *args);
 

@@ -351,6 +351,9 @@ restored:
 	.cfi_restore x29
 	.cfi_restore x30
 	ret
+	.globl morestack_mcall_end
+	.hidden morestack_mcall_end
+morestack_mcall_end:
 SYM_FUNC_END(morestack_mcall)
 
 #define SETSP_X0	0

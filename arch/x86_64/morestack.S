@@ -289,6 +289,9 @@ restored:
 	leave
 	.cfi_def_cfa rsp, 8
 	ret
+	.globl morestack_mcall_end
+	.hidden morestack_mcall_end
+morestack_mcall_end:
 SYM_FUNC_END(morestack_mcall)
 
 /*
