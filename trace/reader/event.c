@@ -199,14 +199,13 @@ bool gort_tracefile_batch(const struct tracefile *tf, size_t i,
 	return true;
 }
 
-static void read_frame(const struct generation *g, u64 pc,
-		       struct tracefile_frame *f)
+void gort_tracefile_frame(const struct generation *g, const struct rec *r,
+			  struct tracefile_frame *f)
 {
-	const struct rec *r = table_find(&g->frames, pc);
 	u64 func, file;
 
 	next_uvarint(next_uvarint(next_uvarint(r->p, &func), &file), &f->line);
-	f->pc = pc;
+	f->pc = r->id;
 	f->func = rec_str(gen_string(g, func));
 	f->file = rec_str(gen_string(g, file));
 }
@@ -224,7 +223,8 @@ size_t gort_tracefile_stack(const struct tracefile *tf, u64 stack,
 	for (i = 0; i < n; i++) {
 		p = next_uvarint(p, &pc);
 		p = next_uvarint(next_uvarint(next_uvarint(p, &v), &v), &v);
-		read_frame(&tf->gen, pc, &out[i]);
+		gort_tracefile_frame(&tf->gen,
+				     table_find(&tf->gen.frames, pc), &out[i]);
 	}
 	return n;
 }

@@ -376,27 +376,47 @@ static int process_batch(struct tracefile *tf, struct input *in)
 
 /* --- what must hold of the whole --- */
 
+/* Is a frame that lacks something in a stack, other than innermost? */
+static bool has_bad_frames(const struct tracefile *tf)
+{
+	struct tracefile_frame f[TRACEFILE_MAX_FRAMES];
+	const struct rec *r;
+	size_t n, i;
+	u32 s;
+
+	for (s = 0; s < tf->gen.stacks.n; s++) {
+		r = table_at(&tf->gen.stacks, s);
+		n = gort_tracefile_stack(tf, r->id, f);
+		for (i = 1; i < n; i++)
+			if (!frame_complete(&f[i]))
+				return true;
+	}
+	return false;
+}
+
 /* The strings of frames are known.  Are the frames complete? */
 static int check_frames(struct tracefile *tf)
 {
 	struct generation *g = &tf->gen;
-	u64 func, file, line;
+	bool all_complete = true;
+	struct tracefile_frame f;
+	u64 func, file;
 	const struct rec *r;
 	u32 i;
 
 	for (i = 0; i < g->frames.n; i++) {
 		r = table_at(&g->frames, i);
-		next_uvarint(next_uvarint(next_uvarint(r->p, &func), &file),
-			     &line);
-		if (!has_id(&g->strings, func) || !has_id(&g->strings, file))
-			return fail(tf, r->p, "frame with %s %llu, which is no "
-				    "string", has_id(&g->strings, func) ?
-				    "file" : "function", (unsigned long long)
-				    (has_id(&g->strings, func) ? file : func));
-		if (!r->id || !line || !rec_str(gen_string(g, func)).len ||
-		    !rec_str(gen_string(g, file)).len)
-			g->bad_frames = true;
+		next_uvarint(next_uvarint(r->p, &func), &file);
+		if (!has_id(&g->strings, func))
+			return fail(tf, r->p, "frame with function %llu, which "
+				    "is no string", (unsigned long long)func);
+		if (!has_id(&g->strings, file))
+			return fail(tf, r->p, "frame with file %llu, which is no "
+				    "string", (unsigned long long)file);
+		gort_tracefile_frame(g, r, &f);
+		all_complete &= frame_complete(&f);
 	}
+	g->bad_frames = !all_complete && has_bad_frames(tf);
 	return OK;
 }
 

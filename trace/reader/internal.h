@@ -177,7 +177,7 @@ struct generation {
 	u64 snap_mono;
 	u64 snap_sec;
 	u64 snap_nsec;
-	bool bad_frames;	/* in the sense of validate.c */
+	bool bad_frames;	/* some stack is not one for validate.c */
 
 	struct table strings;
 	struct table stacks;
@@ -454,6 +454,15 @@ static inline const u8 *gen_string(const struct generation *g, u64 id)
 	struct rec *r = id ? table_find(&g->strings, id) : NULL;
 
 	return r ? r->p : NULL;
+}
+
+/* The frame at a pc. */
+void gort_tracefile_frame(const struct generation *g, const struct rec *r,
+			  struct tracefile_frame *f);
+
+static inline bool frame_complete(const struct tracefile_frame *f)
+{
+	return f->pc && f->line && f->func.len && f->file.len;
 }
 
 /* The stack of what changes its state. */

@@ -39,7 +39,7 @@ static int check_stack(struct tracefile *tf, const struct tracefile_event *ev,
 		return 0;
 	n = gort_tracefile_stack(tf, stack, f);
 	for (i = 1; i < n; i++)
-		if (!f[i].pc || !f[i].line || !f[i].func.len || !f[i].file.len)
+		if (!frame_complete(&f[i]))
 			return BROKEN(tf, ev, "frame %zu of stack %llu, pc %#llx, "
 				      "lacks its function, file or line", i,
 				      (unsigned long long)stack,
