@@ -487,6 +487,7 @@ list-files	= git ls-files -- $(1) 2>/dev/null | grep . || \
 		  \( -false $(foreach p,$(1),-o -name $(p)) \) -print
 FILES		?=
 ARGS		?=
+FUZZTIME	?= 600
 
 demo: $(O)/tests/samples/wordfreq
 	@$(EMULATOR) $< $(or $(FILES),$$($(call list-files,'*.c' '*.h' '*.S')))
@@ -496,6 +497,9 @@ bench: $(bench-bins)
 
 bench-compare: $(bench-bins) $(O)/tests/samples/httpd
 	@$(run-env) bash tests/bench/compare.sh $(ARGS)
+
+fuzz:
+	@$(run-env) bash tests/trace/fuzz.sh $(FUZZTIME)
 
 # ---------------------------------------------------------------------------
 # Installation
@@ -559,6 +563,7 @@ help:
 	@echo '                  arm64; as root it installs the Debian packages it lacks'
 	@echo '  bench           run the benchmarks; ARGS="..." goes to them'
 	@echo '  bench-compare   run the benchmarks beside those of others'
+	@echo '  fuzz            feed the reader of traces with broken ones, by libFuzzer of clang'
 	@echo '  install         headers, library, gort.pc, assembler, gdb commands into DESTDIR/PREFIX'
 	@echo '  uninstall       remove them'
 	@echo '  clean           remove O'
@@ -593,15 +598,16 @@ help:
 	@printf '  %-24s %s\n' 'CORPUS=$(CORPUS)' '1: "make test" runs check-corpus too (default 1 if CI=true)'
 	@printf '  %-24s %s\n' 'FILES=$(FILES)' 'input of the demonstration (default: the sources)'
 	@printf '  %-24s %s\n' 'ARGS=$(ARGS)' 'arguments of the benchmarks (default none)'
+	@printf '  %-24s %s\n' 'FUZZTIME=$(FUZZTIME)' 'seconds of make fuzz (default 600)'
 	@printf '  %-24s %s\n' 'PREFIX=$(PREFIX)' 'where to install (default /usr/local)'
 	@printf '  %-24s %s\n' 'DESTDIR=$(DESTDIR)' 'put before PREFIX when copying (default none)'
 	@printf '  %-24s %s\n' 'V=$(V)' '1: show commands, 2: and why they run (default 0)'
 
-PHONY += lockorder $(goal-objs) check check-run check-corpus check-arm64 test demo bench bench-compare \
+PHONY += lockorder $(goal-objs) check check-run check-corpus check-arm64 test demo bench bench-compare fuzz \
 	 install uninstall clean distclean tags compile_commands.json format-check help
 .PHONY: $(PHONY)
 
-unbuilt-goals	:= help clean distclean tags format-check test check-arm64 uninstall
+unbuilt-goals	:= help clean distclean tags format-check fuzz test check-arm64 uninstall
 ifneq ($(filter-out $(unbuilt-goals),$(or $(MAKECMDGOALS),all)),)
 -include $(shell test ! -d $(O) || find $(O) -name test -prune -o -name '*.cmd' -print)
 endif
