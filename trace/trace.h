@@ -10,9 +10,18 @@
  *	buf.c		buffers, and their way to the writer
  *	writer.c	the thread that writes them
  *
- * Who needs the system stack here takes trace.lock, and nothing else does:
- * buf_hand_over(), flush_all() and block_link() in buf.c, and what the
- * writer's thread, which has no other stack, does between two writes.
+ * Who demands the system stack here takes a lock that stack growth can reach,
+ * or owns another's stack, and nothing else does.  All of them, with what it
+ * is for:
+ *
+ *	buf_hand_over(), flush_all(), block_link()	trace.lock
+ *	all_flushed(), take_empty()			trace.lock
+ *	poke_p(), take_from_syscall()			sched.lock
+ *	announce(), denounce(), want_advance_g0()	sched.lock
+ *	look_at()		a goroutine held by suspend_g()
+ *
+ * and what the writer's thread, which has no other stack, does between two
+ * writes.  None calls anything that can take long.
  */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
