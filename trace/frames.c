@@ -136,22 +136,9 @@ static size_t hash_u64(u64 v, unsigned int log2)
 
 static void index_init_inlines(struct frame_index *idx)
 {
-	const struct {
-		const char *name;
-		struct dwarf_section *sec;
-	} secs[] = {
-		{ ".debug_info", &idx->inlines.info },
-		{ ".debug_abbrev", &idx->inlines.abbrev },
-		{ ".debug_ranges", &idx->inlines.ranges },
-		{ ".debug_rnglists", &idx->inlines.rnglists },
-		{ ".debug_addr", &idx->inlines.addr },
-		{ ".debug_str", &idx->inlines.str },
-		{ ".debug_line_str", &idx->inlines.line_str },
-		{ ".debug_str_offsets", &idx->inlines.str_offsets },
-	};
-
-	for (size_t i = 0; i < ARRAY_SIZE(secs); i++)
-		*secs[i].sec = symtab_image_section(&idx->image, secs[i].name);
+	for (int i = 0; i < INLINE_NSECTIONS; i++)
+		idx->inlines.sec[i] = symtab_image_section(&idx->image,
+						inline_section_names[i]);
 	inline_init(&idx->inlines);
 }
 

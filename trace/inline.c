@@ -194,6 +194,17 @@ struct walk {
 	bool failed;		/* no memory */
 };
 
+const char *const inline_section_names[INLINE_NSECTIONS] = {
+	[INLINE_INFO] = ".debug_info",
+	[INLINE_ABBREV] = ".debug_abbrev",
+	[INLINE_RANGES] = ".debug_ranges",
+	[INLINE_RNGLISTS] = ".debug_rnglists",
+	[INLINE_ADDR] = ".debug_addr",
+	[INLINE_STR] = ".debug_str",
+	[INLINE_LINE_STR] = ".debug_line_str",
+	[INLINE_STR_OFFSETS] = ".debug_str_offsets",
+};
+
 /* --- memory and budget --- */
 
 /* Room for size more bytes; NULL if there is no memory. */
@@ -221,6 +232,10 @@ static void vec_free(struct vec *v)
 		vm_free(v->p, v->size);
 }
 
+/*
+ * False: it is spent, so stop.  Work that shows its size only afterwards asks
+ * for 1 before it begins.
+ */
 static bool charge(struct inlines *il, size_t n)
 {
 	return atomic_fetch_sub_explicit(&il->budget, (s64)n,
@@ -391,13 +406,15 @@ static bool decl_less(const void *a, const void *b)
 static struct decls *decls_new(struct inlines *il, const struct inline_unit *u,
 			       size_t *size)
 {
-	struct reader r = section_reader(&il->abbrev, u->abbrev);
+	struct reader r = section_reader(&il->sec[INLINE_ABBREV], u->abbrev);
 	const struct reader begin = r;
 	bool sorted = true;
 	struct decls *ds;
 	struct decl d;
 	size_t n = 0;
 
+	if (!charge(il, 1))
+		return NULL;
 	while (read_decl(u, &r, &d))
 		n++;
 	if (!charge(il, (size_t)(r.p - begin.p)))
@@ -603,7 +620,7 @@ static bool value_address(const struct inlines *il,
 	case FORM_ADDRX2:
 	case FORM_ADDRX3:
 	case FORM_ADDRX4:
-		return read_indexed(&il->addr, u->addr_base, v->num, 8, addr);
+		return read_indexed(&il->sec[INLINE_ADDR], u->addr_base, v->num, 8, addr);
 	default:
 		return false;
 	}
@@ -623,19 +640,19 @@ static const char *value_string(const struct inlines *il,
 		s = v->str;
 		break;
 	case FORM_STRP:
-		s = section_string(&il->str, v->num, &r);
+		s = section_string(&il->sec[INLINE_STR], v->num, &r);
 		break;
 	case FORM_LINE_STRP:
-		s = section_string(&il->line_str, v->num, &r);
+		s = section_string(&il->sec[INLINE_LINE_STR], v->num, &r);
 		break;
 	case FORM_STRX:
 	case FORM_STRX1:
 	case FORM_STRX2:
 	case FORM_STRX3:
 	case FORM_STRX4:
-		if (read_indexed(&il->str_offsets, u->str_offsets_base, v->num,
+		if (read_indexed(&il->sec[INLINE_STR_OFFSETS], u->str_offsets_base, v->num,
 				 u->dwarf64 ? 8 : 4, &off))
-			s = section_string(&il->str, off, &r);
+			s = section_string(&il->sec[INLINE_STR], off, &r);
 		break;
 	}
 	return s && *s && !r.bad ? s : NULL;
@@ -679,7 +696,7 @@ static void sink_add(struct range_sink *sink, u64 lo, u64 hi)
 static void read_ranges_v2(struct inlines *il, const struct inline_unit *u,
 			   u64 off, struct range_sink *sink)
 {
-	struct reader r = section_reader(&il->ranges, off);
+	struct reader r = section_reader(&il->sec[INLINE_RANGES], off);
 	u64 base = u->low_pc, lo, hi;
 
 	while (reader_left(&r) && charge(il, 16) && !sink->failed) {
@@ -699,7 +716,7 @@ static u64 read_addrx(const struct inlines *il, const struct inline_unit *u,
 {
 	u64 addr = 0;
 
-	if (!read_indexed(&il->addr, u->addr_base, read_uleb(r), 8, &addr))
+	if (!read_indexed(&il->sec[INLINE_ADDR], u->addr_base, read_uleb(r), 8, &addr))
 		r->bad = true;
 	return addr;
 }
@@ -745,7 +762,7 @@ static bool read_range_v5(const struct inlines *il,
 static void read_ranges_v5(struct inlines *il, const struct inline_unit *u,
 			   u64 off, struct range_sink *sink)
 {
-	struct reader r = section_reader(&il->rnglists, off);
+	struct reader r = section_reader(&il->sec[INLINE_RNGLISTS], off);
 	u64 base = u->low_pc, lo, hi;
 
 	while (charge(il, 1) && !sink->failed &&
@@ -763,7 +780,7 @@ static void read_range_list(struct inlines *il, const struct inline_unit *u,
 		return;
 	}
 	if (v->form == FORM_RNGLISTX) {
-		if (!read_indexed(&il->rnglists, u->rnglists_base, v->num,
+		if (!read_indexed(&il->sec[INLINE_RNGLISTS], u->rnglists_base, v->num,
 				  u->dwarf64 ? 8 : 4, &off))
 			return;
 		off += u->rnglists_base;
@@ -825,11 +842,13 @@ static bool read_header(struct reader *r, struct inline_unit *u)
 static bool read_root(struct inlines *il, struct inline_unit *u,
 		      struct reader r, struct die *die)
 {
-	struct reader abbrevs = section_reader(&il->abbrev, u->abbrev);
+	struct reader abbrevs = section_reader(&il->sec[INLINE_ABBREV], u->abbrev);
 	const u8 *begin = abbrevs.p;
 	u64 code = read_uleb(&r);
 	struct decl d;
 
+	if (!charge(il, 1))
+		return false;
 	do {
 		if (!read_decl(u, &abbrevs, &d))
 			return false;
@@ -845,10 +864,10 @@ static bool add_unit(struct inlines *il, struct vec *units, struct vec *spans,
 	struct die die;
 	size_t n;
 
-	u->end = (u64)(body.end - il->info.p);
+	u->end = (u64)(body.end - il->sec[INLINE_INFO].p);
 	if (!read_header(&body, u))
 		return true;
-	u->root = (u64)(body.p - il->info.p);
+	u->root = (u64)(body.p - il->sec[INLINE_INFO].p);
 	if (!read_root(il, u, body, &die))
 		return true;
 	u->line_unit = die.stmt_list.form ? die.stmt_list.num : UINT64_MAX;
@@ -866,15 +885,16 @@ static bool add_unit(struct inlines *il, struct vec *units, struct vec *spans,
 
 void inline_init(struct inlines *il)
 {
-	struct reader r = section_reader(&il->info, 0), body;
+	struct reader r = section_reader(&il->sec[INLINE_INFO], 0), body;
 	struct vec units = { 0 }, spans = { 0 };
 	struct inline_unit u = { 0 };
+	size_t size = 0;
 
-	atomic_init(&il->budget, BUDGET_MIN + BUDGET_FACTOR *
-		    (s64)(il->info.size + il->abbrev.size + il->ranges.size +
-			  il->rnglists.size));
+	for (int i = 0; i < INLINE_NSECTIONS; i++)
+		size += il->sec[i].size;
+	atomic_init(&il->budget, BUDGET_MIN + BUDGET_FACTOR * (s64)size);
 	for (; unit_cut(&r, &body, &u.dwarf64);
-	     u = (struct inline_unit){ .off = (u64)(r.p - il->info.p) })
+	     u = (struct inline_unit){ .off = (u64)(r.p - il->sec[INLINE_INFO].p) })
 		if (!add_unit(il, &units, &spans, &u, body))
 			break;
 	il->units = units.p;
@@ -1027,9 +1047,9 @@ static bool walk_entry(struct walk *w, struct reader *r)
 
 static void walk_unit(struct walk *w)
 {
-	struct reader r = section_reader(&w->il->info, w->u->root);
+	struct reader r = section_reader(&w->il->sec[INLINE_INFO], w->u->root);
 
-	r.end = w->il->info.p + w->u->end;
+	r.end = w->il->sec[INLINE_INFO].p + w->u->end;
 	while (reader_left(&r) && walk_entry(w, &r)) {
 		if (w->cost < CHARGE_STEP)
 			continue;
@@ -1142,8 +1162,8 @@ static struct inline_unit *read_die_at(struct inlines *il, u64 off,
 
 	if (!ds)
 		return NULL;
-	r = section_reader(&il->info, off);
-	r.end = il->info.p + u->end;
+	r = section_reader(&il->sec[INLINE_INFO], off);
+	r.end = il->sec[INLINE_INFO].p + u->end;
 	d = decls_find(ds, read_uleb(&r));
 	if (!d || !charge(il, d->attrs_len) || !read_die(u, d, &r, die))
 		return NULL;

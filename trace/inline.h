@@ -16,15 +16,23 @@ struct inline_unit;
 struct inline_span;
 struct inline_tree;
 
+enum inline_section {
+	INLINE_INFO,
+	INLINE_ABBREV,
+	INLINE_RANGES,
+	INLINE_RNGLISTS,
+	INLINE_ADDR,
+	INLINE_STR,
+	INLINE_LINE_STR,
+	INLINE_STR_OFFSETS,
+	INLINE_NSECTIONS,
+};
+
+/* What they are called in the file. */
+extern const char *const inline_section_names[INLINE_NSECTIONS];
+
 struct inlines {
-	struct dwarf_section info;		/* .debug_info, and so on */
-	struct dwarf_section abbrev;
-	struct dwarf_section ranges;
-	struct dwarf_section rnglists;
-	struct dwarf_section addr;
-	struct dwarf_section str;
-	struct dwarf_section line_str;
-	struct dwarf_section str_offsets;
+	struct dwarf_section sec[INLINE_NSECTIONS];
 	struct inline_unit *units;		/* by offset; own mapping */
 	size_t units_size;			/* of that, in bytes */
 	size_t nunits;
