@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: ISC
-# tests/trace/test_frames.sh - frames against llvm-symbolizer: programs by both
+# tests/trace/test_frames_llvm.sh - frames against llvm-symbolizer: programs by both
 # compilers, of all kinds, in all versions of DWARF
 #
 # Why not addr2line: that of binutils 2.40 does not know what is inlined by
