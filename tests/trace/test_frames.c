@@ -383,7 +383,7 @@ static bool overwrite(const char *path, const char *other)
 /*
  * Of each "symbol:path" load the object, say what is at the symbol, unload it,
  * and say so again.  "symbol:path:other" overwrites it first, "-:path:other"
- * does nothing else.
+ * does nothing else; "symbol:path:rm" removes it before it is looked at.
  */
 static int main_reload(int argc, char **argv)
 {
@@ -394,7 +394,7 @@ static int main_reload(int argc, char **argv)
 		uintptr_t pc;
 		void *so;
 
-		if (other && !overwrite(path, other))
+		if (other && strcmp(other, "rm") && !overwrite(path, other))
 			return 1;
 		if (*symbol == '-')
 			continue;
@@ -404,9 +404,14 @@ static int main_reload(int argc, char **argv)
 			fprintf(stderr, "%s\n", dlerror());
 			return 1;
 		}
+		if (other && !strcmp(other, "rm"))
+			unlink(path);
+		errno = 4321;
 		frames_refresh();
 		printf("%lx\n", (unsigned long)pc);
 		print_set(frames_at(pc));
+		if (errno != 4321)
+			return 1;
 		dlclose(so);
 		frames_refresh();
 		print_set(frames_at(pc));

@@ -34,11 +34,11 @@ expect()
 	local want=$1
 	shift
 	$EMULATOR "$tool" reload "$@" >"$tap_tmp/out" || return
-	diff <(echo "$want" | tr ' ' '\n') <(grep : "$tap_tmp/out") &&
+	diff <(echo "$want" | tr ' ' '\n') <(grep : "$tap_tmp/out" | tr -d ' ') &&
 		test "$(grep '^4100' "$tap_tmp/out" | sort -u | wc -l)" -eq 1
 }
 
-plan 4
+plan 5
 check 'builds' builds
 check 'another object in its place' \
 	expect 'a.c:11 ??:0 b.c:21 ??:0 a.c:11 ??:0' \
@@ -53,4 +53,7 @@ check 'a file that was cut after it was unloaded' \
 	expect 'a.c:11 ??:0 b.c:21 ??:0 a.c:11 ??:0' \
 	"a:$tap_tmp/x.so" "-:$tap_tmp/x.so:$tap_tmp/empty" \
 	"b:$tap_tmp/b.so" "a:$tap_tmp/a.so"
+cp "$tap_tmp/a.so" "$tap_tmp/x.so"
+check 'a file that was removed' \
+	expect 'x.so(deleted):0 ??:0' "a:$tap_tmp/x.so:rm"
 finish

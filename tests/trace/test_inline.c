@@ -556,6 +556,33 @@ static void test_indexed(void **state)
 	}
 }
 
+/* Indexes whose offset wraps around, to a good one. */
+static void test_large_indexes(void **state)
+{
+	u64 a;
+
+	(void)state;
+	for (int bad = 0; bad < 2; bad++) {
+		begin(5, false);
+		put(INLINE_ADDR, 0x1010, 8);
+		abbrev(1, TAG_CU, true, LOW, F_ADDR, HIGH, F_DATA4, 0);
+		abbrev(2, TAG_FN, false, NAME, F_STRING, 0);
+		abbrev(4, TAG_INLINED, false, LOW, F_ADDRX, HIGH, F_DATA1,
+		       ORIGIN, F_REF4, 0);
+		put(INLINE_ABBREV, 0, 1);
+		unit_begin(0);
+		one_code(1);
+		a = put_fn("a");
+		put_uleb(INLINE_INFO, 4);
+		put_uleb(INLINE_INFO, bad ? (u64)1 << 61 : 0);
+		put(INLINE_INFO, 0x10, 1);
+		put(INLINE_INFO, a, 4);
+		put(INLINE_INFO, 0, 1);
+		unit_end();
+		expect(0x1010, bad ? "" : "a@0:0");
+	}
+}
+
 /* --- names --- */
 
 /* A chain of origins, as C++ has, and one that goes round. */
@@ -838,6 +865,8 @@ static u32 probe_bomb(void)
 	made_init(&il);
 	found = probe(&il, 0x1000, 0x10a0, 8);
 	assert_true(atomic_load(&il.budget) <= 0);
+	/* And that ended it. */
+	assert_true(atomic_load(&il.budget) > -((s64)1 << 20));
 	inline_destroy(&il);
 	return found;
 }
@@ -1002,6 +1031,7 @@ int main(void)
 		cmocka_unit_test(test_many_units),
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_indexed),
+		cmocka_unit_test(test_large_indexes),
 		cmocka_unit_test(test_name_chains),
 		cmocka_unit_test(test_linkage_names),
 		cmocka_unit_test(test_bad_origins),
