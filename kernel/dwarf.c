@@ -235,6 +235,28 @@ static void index_add(struct dwarf_lines *dl, const struct dwarf_seq *seq)
 }
 
 /*
+ * Index the stretch that begins at this row.  Not inlined: its stack check is
+ * where a goroutine that indexes a large file lets others run.
+ */
+static __attribute__((noinline))
+enum row index_stretch(struct dwarf_lines *dl, struct program *pg, u64 unit)
+{
+	struct dwarf_seq seq = {
+		.lo = pg->addr, .unit = unit,
+		.prog = (u64)(pg->r.p - pg->u->prog.p),
+		.file = pg->file, .line = pg->line,
+	};
+	enum row row = ROW_LINE;
+
+	for (unsigned int n = 0; row == ROW_LINE &&
+				 (n < STRETCH_ROWS || pg->addr <= seq.lo); n++)
+		row = program_row(pg);
+	seq.hi = pg->addr;
+	index_add(dl, &seq);
+	return row;
+}
+
+/*
  * Index the sequence that pg, which has just begun, runs through.  It does
  * not count if the linker dropped its code: then it begins at address 0, or
  * ends where addresses wrap.
@@ -245,21 +267,9 @@ static enum row index_sequence(struct dwarf_lines *dl, struct program *pg,
 	size_t kept = dl->count;
 	enum row row = program_row(pg);
 	u64 begin = pg->addr;
-	struct dwarf_seq seq;
-	unsigned int n;
 
-	while (row == ROW_LINE) {
-		seq = (struct dwarf_seq){
-			.lo = pg->addr, .unit = unit,
-			.prog = (u64)(pg->r.p - pg->u->prog.p),
-			.file = pg->file, .line = pg->line,
-		};
-		for (n = 0; row == ROW_LINE &&
-			    (n < STRETCH_ROWS || pg->addr <= seq.lo); n++)
-			row = program_row(pg);
-		seq.hi = pg->addr;
-		index_add(dl, &seq);
-	}
+	while (row == ROW_LINE)
+		row = index_stretch(dl, pg, unit);
 	if (row != ROW_END_SEQUENCE || !begin || begin >= pg->addr)
 		dl->count = kept;
 	return row;

@@ -180,10 +180,15 @@ static uint32_t symbol_rank(const Elf64_Sym *s, const char *name)
 	return rank;
 }
 
-/* Is s code with a name?  Then fill in e, all but the parent. */
-static bool entry_init(const struct symtab_image *img,
-		       const struct sections *secs, uint64_t names_size,
-		       const Elf64_Sym *s, struct symtab_entry *e)
+/*
+ * Is s code with a name?  Then fill in e, all but the parent.  Not inlined:
+ * its stack check is where a goroutine that indexes a large file lets others
+ * run.
+ */
+static __attribute__((noinline))
+bool entry_init(const struct symtab_image *img, const struct sections *secs,
+		uint64_t names_size, const Elf64_Sym *s,
+		struct symtab_entry *e)
 {
 	unsigned int type = ELF64_ST_TYPE(s->st_info);
 	Elf64_Shdr sh;

@@ -6,8 +6,10 @@
  * millions of pcs, and with what was inlined.  The two share the parsers and
  * nothing that changes: a crash may come while all of this is under way.
  *
- * There is no lock.  All caches are pointers that are written once: who finds
- * one empty does the work, and if somebody published his first, drops it.
+ * There is no lock, and no long stretch of code without a stack check, so a
+ * goroutine can be preempted in all of it.  All caches are pointers that are
+ * written once: who finds one empty does the work, and if somebody published
+ * his first, drops it.
  *
  *	map	an immutable table of where code is mapped; replaced when
  *		the loader says that objects came or went
@@ -337,7 +339,8 @@ static struct map *map_new(u64 version)
 	return map;
 }
 
-static const struct range *map_find(const struct map *map, uintptr_t pc)
+static __attribute__((noinline))
+const struct range *map_find(const struct map *map, uintptr_t pc)
 {
 	size_t lo = 0, hi = map->n, mid;
 
@@ -352,8 +355,12 @@ static const struct range *map_find(const struct map *map, uintptr_t pc)
 	return lo && pc < map->ranges[lo - 1].end ? &map->ranges[lo - 1] : NULL;
 }
 
-/* Do both say the same of pc? */
-static bool map_agree(const struct map *a, const struct map *b, uintptr_t pc)
+/*
+ * Do both say the same of pc?  Not inlined: its stack check is where a
+ * goroutine that asks it of all entries lets others run.
+ */
+static __attribute__((noinline))
+bool map_agree(const struct map *a, const struct map *b, uintptr_t pc)
 {
 	const struct range *x = map_find(a, pc), *y = map_find(b, pc);
 

@@ -1016,8 +1016,13 @@ static void walk_up(struct walk *w)
 		w->dead = NONE;
 }
 
-/* Go past an entry; false at the end, or where nothing can be read. */
-static bool walk_entry(struct walk *w, struct reader *r)
+/*
+ * Go past an entry; false at the end, or where nothing can be read.  Not
+ * inlined: its stack check is where a goroutine that reads a large unit lets
+ * others run.
+ */
+static __attribute__((noinline))
+bool walk_entry(struct walk *w, struct reader *r)
 {
 	u64 code = read_uleb(r);
 	const struct decl *d = decls_find(w->decls, code);

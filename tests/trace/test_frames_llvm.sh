@@ -152,6 +152,25 @@ split_dwarf()
 				   exit bad || known < NR / 2 }'
 }
 
+# As many as are kept, of which the last is the function itself.
+very_deep()
+{
+	local n=400
+	awk -v n=$n 'BEGIN {
+		fn = "static inline __attribute__((always_inline)) void f"
+		print fn "0(void) { __asm__ volatile(\"here: nop\"); }"
+		for (i = 1; i < n; i++)
+			print fn i "(void) { f" i - 1 "(); }"
+		print "int main(void) { f" n - 1 "(); return 0; }"
+	}' >"$tap_tmp/deep.c"
+	gcc -g -O2 "$tap_tmp/deep.c" -o "$tap_tmp/prog" &&
+		nm "$tap_tmp/prog" | awk '$3 == "here" { print $1 }' |
+			$EMULATOR "$tool" "$tap_tmp/prog" | one_line |
+			awk '{ print }
+			     END { exit NR != 1 || NF != 513 || $2 != "f0" ||
+					$4 != "f1" || $512 !~ /^(main|here)$/ }'
+}
+
 builds()
 {
 	test -x "$tool" || make "$tool"
@@ -160,7 +179,7 @@ builds()
 arm64=aarch64-linux-gnu-gcc
 amd64=x86_64-linux-gnu-gcc
 
-plan 28
+plan 29
 check 'builds' builds
 inlined=0 program 'gcc -O0' $amd64 -g -O0
 inlined=0 program 'gcc -Og' $amd64 -g -Og
@@ -190,5 +209,6 @@ build=cxx program 'clang++, version 4' clang++ -gdwarf-4 -O2
 inlined=0 check 'this library and its tests' agree "$tool"
 check 'without debug information: names' only_names -g
 check 'compressed: names' only_names --compress-debug-sections
+check 'very deep' very_deep
 check 'debug information in other files: no inlined functions' split_dwarf
 finish
