@@ -18,7 +18,8 @@
  */
 #include "trace/trace.h"
 
-#include <errno.h>
+#include <gort/gort.h>
+
 #include <string.h>
 
 #include "mm/vm.h"
@@ -369,10 +370,26 @@ static u64 frame_pc(uintptr_t pc, u32 depth)
 	return (u64)pc | (u64)depth << 48;
 }
 
+/*
+ * The first pc in a file has that indexed, which can take longer than others
+ * should wait for the P.
+ */
+static const struct frame_set *frames_of(uintptr_t pc)
+{
+	const struct frame_set *set;
+
+	if (!in_goroutine())
+		return frames_at(pc);
+	gort_syscall_enter();
+	set = frames_at(pc);
+	gort_syscall_exit();
+	return set;
+}
+
 /* How the runtime's own functions are inlined is nobody's business. */
 static struct code *encode(u32 gen, uintptr_t pc)
 {
-	const struct frame_set *set = frames_at(pc);
+	const struct frame_set *set = frames_of(pc);
 	u32 first = trace_ours(pc) ? set->n - 1 : 0, n = set->n - first;
 	u8 buf[INLINED_MAX * FRAME_BYTES], *p = buf;
 	struct code *c;
@@ -490,6 +507,7 @@ void trace_tables_dump(u32 gen)
 	struct trace_writer stacks = { .gen = gen, .kind = EV_STACKS };
 	struct trace_writer strings = { .gen = gen, .kind = EV_STRINGS };
 
+	frames_refresh();
 	dump_entries(&stacks, STACK, dump_stack);
 	dump_entries(&strings, STRING, dump_string);
 	forget_codes();
