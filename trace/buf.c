@@ -49,12 +49,11 @@ static void patch_length(struct trace_block *b)
 
 static void __systemstack queue_locked(u32 gen, struct trace_block *b)
 {
-	u32 n = atomic_load_explicit(&trace.queued, memory_order_relaxed) + 1;
-
 	patch_length(b);
 	queue_push(&trace.full[gen % 2], b);
-	atomic_store_explicit(&trace.queued, n, memory_order_relaxed);
-	if (unlikely(n > trace.limit))
+	atomic_store_explicit(&trace.queued[gen % 2], trace_queued(gen) + 1,
+			      memory_order_relaxed);
+	if (unlikely(trace_queued_all() > trace.limit))
 		trace_failed(-ENOBUFS);
 	trace_writer_wake_locked();
 }
@@ -118,8 +117,7 @@ __cold struct trace_block *trace_buf_refill(struct m *mp, u32 gen,
 	struct trace_block **at =
 		(struct trace_block **)&mp->trace.buf[gen % 2][s];
 
-	if (atomic_load_explicit(&trace.queued, memory_order_relaxed) >=
-	    trace.hard_limit)
+	if (trace_queued_all() >= trace.hard_limit)
 		return lost(gen, -ENOBUFS);
 	*at = NULL;
 	*at = exchange(gen, old);
@@ -248,9 +246,8 @@ bool trace_writer_room(struct trace_writer *w, u32 need)
 	if (likely(w->buf && block_room(w->buf) >= need))
 		return true;
 	if (in_goroutine() && !getm()->locks &&
-	    atomic_load_explicit(&trace.queued, memory_order_relaxed) >
-	    trace.limit / 2)
-		trace_wait_for_writer(0, trace.limit / 4);
+	    trace_queued(w->gen) > trace.limit / 2)
+		trace_wait_for_writer(w->gen, trace.limit / 4);
 	w->buf = exchange(w->gen, w->buf);
 	if (!w->buf)
 		return lost(w->gen, -ENOMEM);

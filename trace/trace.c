@@ -515,7 +515,7 @@ static void end_gen(bool stop)
 	trace_systemstack(all_flushed, &gen);
 	trace_blocks_give_back(n.head);
 	trace_blocks_give_back(running.head);
-	trace_wait_for_writer(gen, UINT32_MAX);
+	trace_wait_for_writer(gen, 0);
 	trace_tables_reset(gen);
 	advance.last_gen = gen;
 	atomic_store_explicit(&advance.next_ns, nanotime() +

@@ -68,7 +68,7 @@ struct trace {
 	u32 flushed_gen;	/* all batches up to this one are queued */
 	bool writer_sleeps;
 
-	_Atomic u32 queued;	/* full batches; written under lock */
+	_Atomic u32 queued[2];	/* full batches by gen % 2; written under lock */
 	u32 limit, hard_limit;	/* of these */
 
 	_Atomic u32 done_gen;	/* written, as all before it */
@@ -86,6 +86,17 @@ struct trace {
 };
 
 extern struct trace trace;
+
+static inline u32 trace_queued(u32 gen)
+{
+	return atomic_load_explicit(&trace.queued[gen % 2],
+				    memory_order_relaxed);
+}
+
+static inline u32 trace_queued_all(void)
+{
+	return trace_queued(0) + trace_queued(1);
+}
 
 static inline u64 trace_now(void)
 {

@@ -29,8 +29,8 @@
 static struct {
 	struct lock lock;
 	struct g *waiter;	/* parked until */
-	u32 gen;		/* the writer has done this generation */
-	u32 queued;		/* and no more than this is queued */
+	u32 gen;		/* the writer has done this generation, or */
+	u32 queued;		/* has so few batches of it left, if not 0 */
 } wait = { .lock = LOCK_INIT(RANK_TRACE_WAIT) };
 
 static struct {
@@ -48,11 +48,11 @@ static struct {
 
 static bool satisfied(void)
 {
-	/* Acquire: pairs with the release in gen_done(). */
+	if (wait.queued)
+		return trace_queued(wait.gen) <= wait.queued;
+	/* Acquire: pairs with the release in end_gen(). */
 	return atomic_load_explicit(&trace.done_gen, memory_order_acquire) >=
-	       wait.gen &&
-	       atomic_load_explicit(&trace.queued, memory_order_relaxed) <=
-	       wait.queued;
+	       wait.gen;
 }
 
 static void __systemstack announce(void *arg)
@@ -68,8 +68,11 @@ static void __systemstack denounce(void *arg)
 }
 
 /*
- * trace_wait_for_writer - until all of gen is written, and no more than
- * queued blocks are left.  One goroutine at a time.  Blocks.
+ * trace_wait_for_writer - until no more than queued batches of gen are left;
+ * 0: until all of it is written.  One goroutine at a time.  Blocks.
+ *
+ * What is queued of the next generation does not count: it is written after
+ * this one only, so who is to end this one would wait for himself.
  */
 void trace_wait_for_writer(u32 gen, u32 queued)
 {
@@ -188,13 +191,11 @@ static void end_gen(u32 gen)
 	atomic_store_explicit(&trace.done_gen, gen, memory_order_release);
 }
 
-static void __systemstack recycle(struct trace_block *b)
+static void __systemstack recycle(u32 gen, struct trace_block *b)
 {
 	lock(&trace.lock);
 	trace_block_free_locked(b);
-	atomic_store_explicit(&trace.queued,
-			      atomic_load_explicit(&trace.queued,
-					memory_order_relaxed) - 1,
+	atomic_store_explicit(&trace.queued[gen % 2], trace_queued(gen) - 1,
 			      memory_order_relaxed);
 	unlock(&trace.lock);
 }
@@ -238,7 +239,7 @@ static void __systemstack writer_loop(void)
 		b = next_batch(&gen, &ended);
 		if (b) {
 			write_out(gen, b->data, b->pos);
-			recycle(b);
+			recycle(gen, b);
 		} else if (ended) {
 			end_gen(gen);
 		} else {
