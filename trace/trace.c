@@ -111,10 +111,13 @@ void trace_failed(int err)
 /* gen, and what comes after it, is not going to be written. */
 void trace_lose(u32 gen, int err)
 {
-	u32 none = 0;
+	u32 lost = atomic_load_explicit(&trace.lost_gen, memory_order_relaxed);
 
-	atomic_compare_exchange_strong_explicit(&trace.lost_gen, &none, gen,
-			memory_order_relaxed, memory_order_relaxed);
+	/* Buffers may have run out in the next one first. */
+	while ((!lost || gen < lost) &&
+	       !atomic_compare_exchange_weak_explicit(&trace.lost_gen, &lost,
+			gen, memory_order_relaxed, memory_order_relaxed))
+		;
 	trace_failed(err);
 }
 
