@@ -347,8 +347,12 @@ static void ev_go_create(struct m *mp, struct g *gp)
 void trace_label_event(struct m *mp, struct g *gp)
 {
 	u32 id = trace_label_id(mp, gp->label);
-	struct trace_block *b = begin_as(mp, gp, GO_RUNNING, PROC_RUNNING, 1);
+	struct trace_block *b;
 
+	/* Readers take no empty label; the last one is over when gp stops. */
+	if (!id)
+		return;
+	b = begin_as(mp, gp, GO_RUNNING, PROC_RUNNING, 1);
 	if (!b)
 		return;
 	put_event(b, EV_GO_LABEL);

@@ -73,7 +73,7 @@ void trace_samples_flush(u32 gen)
 	trace_writer_flush(&samples[gen % 2]);
 }
 
-/* "value", or all values of more labels, by key. */
+/* "value", or all values of more labels, by key.  0: that is empty. */
 u32 trace_label_id(struct m *mp, const struct label_set *set)
 {
 	const char *key = NULL, *value;
@@ -87,7 +87,7 @@ u32 trace_label_id(struct m *mp, const struct label_set *set)
 
 		len += n > 0 ? (size_t)n : 0;
 	}
-	return trace_string_put(mp, buf);
+	return *buf ? trace_string_put(mp, buf) : 0;
 }
 
 static void on_label(const char *key, const char *value)
