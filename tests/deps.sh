@@ -24,6 +24,11 @@ x86_64)
 	;;
 esac
 
+# Debian 12 has it in backports, which .ci/run adds.
+if test "${CI-}" = true || apt-cache show golang-1.23-go >/dev/null 2>&1; then
+	packages="$packages golang-1.23-go"
+fi
+
 missing=
 for p in $packages; do
 	status=$(dpkg-query -W -f '${db:Status-Status}' "$p" 2>/dev/null) || :
