@@ -144,6 +144,7 @@ struct g {
 
 	/* While G_SYSCALL: where its stack begins for others. */
 	uintptr_t syscall_pc, syscall_fp, syscall_sp;
+	struct segment *syscall_seg;	/* those before it stay, too */
 	u32 nlocked;		/* times gort_lock_os_thread() was called */
 	bool pinned;		/* lockedm is for the time of a preemption */
 

@@ -31,6 +31,7 @@ static void syscall_begin(struct g *gp, uintptr_t pc, uintptr_t fp)
 	gp->syscall_pc = pc;
 	gp->syscall_fp = fp;
 	gp->syscall_sp = stack_pointer();
+	gp->syscall_seg = gp->seg;
 	mp->syscall_p = pp;
 	mp->p = NULL;
 	g_set_status(gp, G_RUNNING, G_SYSCALL);

@@ -140,9 +140,11 @@ static void traceback_other(struct g *gp)
 {
 	u32 status = g_status(gp) & ~(u32)G_SCAN;
 	struct m *mp = frozen_m(gp);
+	struct unwind w;
 
 	if (status == G_SYSCALL || (!mp && status != G_RUNNING)) {
-		traceback_walk(unwind_g(gp));
+		unwind_g(&w, gp);
+		traceback_walk(w);
 	} else if (mp) {
 		traceback_walk((struct unwind){ .gp = gp, .mp = mp,
 			.pc = mp->frozen_pc, .fp = mp->frozen_fp });

@@ -37,31 +37,6 @@ static bool try_segment(struct unwind *u, struct segment *seg)
 	return true;
 }
 
-struct unwind unwind_g(struct g *gp)
-{
-	uintptr_t pc = context_pc(&gp->ctx);
-
-	/* Not from where it is, in libc: that would hide the caller. */
-	if ((g_status(gp) & ~(u32)G_SCAN) == G_SYSCALL)
-		return (struct unwind){ .gp = gp, .pc = gp->syscall_pc - 1,
-					.fp = gp->syscall_fp };
-	/* At a stack check, in a function that has no frame yet. */
-	if (pc - (uintptr_t)morestack_mcall <
-	    (uintptr_t)(morestack_mcall_end - morestack_mcall))
-		return (struct unwind){ .gp = gp, .pc = gp->more_pc,
-					.fp = gp->more_fp };
-	/* One that has not run yet stands before its function. */
-	return (struct unwind){ .gp = gp, .fp = context_fp(&gp->ctx),
-				.pc = pc == (uintptr_t)goroutine_start ?
-				      (uintptr_t)gp->fn : pc - 1 };
-}
-
-void unwind_on_segment(struct unwind *u, struct segment *seg)
-{
-	u->seg = seg;
-	u->lo = seg->lo + STACK_GUARD_SIZE;
-	u->hi = segment_end(seg);
-}
 
 /* Find the stretch that holds the record; false if none does. */
 static bool find_stretch(struct unwind *u)
@@ -116,6 +91,49 @@ void __no_asan unwind_next(struct unwind *u)
 	uintptr_t span = span_of(u);
 
 	u->pc = step(u, &u->fp, &span);
+}
+
+/* The first record is on that segment, most likely: a search less. */
+static void begin_on(struct unwind *u, struct segment *seg)
+{
+	u->seg = seg;
+	u->lo = seg->lo + STACK_GUARD_SIZE;
+	u->hi = segment_end(seg);
+}
+
+void unwind_here(struct unwind *u, struct g *gp, uintptr_t fp)
+{
+	*u = (struct unwind){ .gp = gp, .mp = gp->m, .fp = fp };
+	/* On g0 the search is needed. */
+	if (getg() == gp)
+		begin_on(u, gp->seg);
+	unwind_next(u);
+}
+
+void unwind_g(struct unwind *u, struct g *gp)
+{
+	uintptr_t pc = context_pc(&gp->ctx);
+
+	*u = (struct unwind){ .gp = gp };
+	if ((g_status(gp) & ~(u32)G_SCAN) == G_SYSCALL) {
+		/* Not from where it is, in libc: that would hide the caller.
+		 * Nor on gp->seg, which may be another one by now. */
+		begin_on(u, gp->syscall_seg);
+		u->pc = gp->syscall_pc - 1;
+		u->fp = gp->syscall_fp;
+		return;
+	}
+	begin_on(u, gp->seg);
+	if (pc - (uintptr_t)morestack_mcall <
+	    (uintptr_t)(morestack_mcall_end - morestack_mcall)) {
+		/* At a stack check, in a function that has no frame yet. */
+		u->pc = gp->more_pc;
+		u->fp = gp->more_fp;
+		return;
+	}
+	/* One that has not run yet stands before its function. */
+	u->pc = pc == (uintptr_t)goroutine_start ? (uintptr_t)gp->fn : pc - 1;
+	u->fp = context_fp(&gp->ctx);
 }
 
 u32 __no_asan unwind_pcs(struct unwind *u, uintptr_t *pcs, u32 max)

@@ -34,10 +34,13 @@ struct unwind {
 };
 
 /*
- * unwind_g - where to begin for a goroutine that is not running: it is off its
- * stack, or in a system call.
+ * unwind_g - begin with a goroutine that is not running: it is off its stack,
+ * or in a system call.
+ * unwind_here - begin with the caller of the function whose frame pointer is
+ * fp, in the goroutine gp that runs on this M, on its stack or on g0.
  */
-struct unwind unwind_g(struct g *gp);
+void unwind_g(struct unwind *u, struct g *gp);
+void unwind_here(struct unwind *u, struct g *gp, uintptr_t fp);
 
 /* From u->pc to the place in its caller that made the call. */
 void unwind_next(struct unwind *u);
@@ -45,8 +48,5 @@ void unwind_next(struct unwind *u);
 /* From u->pc on, at most max of them, without those in __morestack.  How
  * many?  u is used up. */
 u32 unwind_pcs(struct unwind *u, uintptr_t *pcs, u32 max);
-
-/* The first record is on that segment, most likely: a search less. */
-void unwind_on_segment(struct unwind *u, struct segment *seg);
 
 #endif

@@ -134,18 +134,12 @@ static struct g *cur_g(struct m *mp)
 /* Of the goroutine that runs on mp, or has called g0: from our caller on. */
 static __attribute__((noinline)) u32 stack_here(struct m *mp)
 {
-	struct unwind u = {
-		.gp = cur_g(mp),
-		.mp = mp,
-		.fp = (uintptr_t)__builtin_frame_address(0),
-	};
+	struct g *gp = cur_g(mp);
+	struct unwind u;
 
-	if (!u.gp)
+	if (!gp)
 		return 0;
-	/* On g0 the search is needed. */
-	if (getg() == u.gp)
-		unwind_on_segment(&u, u.gp->seg);
-	unwind_next(&u);
+	unwind_here(&u, gp, (uintptr_t)__builtin_frame_address(0));
 	return put_unwound(mp, &u);
 }
 
@@ -171,8 +165,7 @@ u32 trace_stack_of(struct m *mp, struct g *gp)
 
 	if (unlikely(debug.tracecheckstackownership))
 		check_ownership(mp, gp);
-	u = unwind_g(gp);
-	unwind_on_segment(&u, gp->seg);
+	unwind_g(&u, gp);
 	return put_unwound(mp, &u);
 }
 

@@ -644,16 +644,23 @@ static void choose_clock(void)
 	trace.slice = cpu_cycles_hz() / (NSEC_PER_SEC / SLICE_NS);
 }
 
+/*
+ * Those of goroutines in system calls may come and go at this moment, from
+ * where the call was made: these are left out.
+ */
 static void snapshot_stacks(struct m *mp)
 {
 	size_t cursor = 0;
-	struct segment *seg;
 	struct g *gp;
 
-	while ((gp = stack_next_g(&cursor)))
-		for (seg = &gp->seg0; seg; seg = seg->next)
+	while ((gp = stack_next_g(&cursor))) {
+		bool call = g_status(gp) == G_SYSCALL;
+		struct segment *seg = call ? gp->syscall_seg : &gp->seg0;
+
+		for (; seg; seg = call ? seg->prev : seg->next)
 			trace_ops->stack(mp, TRACE_STACK_EXISTS, seg->lo,
 					 stack_class_size(seg->class));
+	}
 }
 
 /* The world is stopped. */

@@ -72,8 +72,7 @@ struct gort_trace_stats {
 	uint64_t generations;	/* complete in fd */
 	uint64_t bytes;		/* written to fd */
 	uint64_t skipped;	/* memory events that fell into the tracer itself */
-	uint64_t dropped;	/* events lost to the buffer limit, or to a
-				 * failing fd */
+	uint64_t dropped;	/* events lost to the buffer limit */
 	uint64_t longest_ns;	/* the tracer kept a goroutine from being
 				 * preempted at a stretch */
 };
