@@ -209,17 +209,18 @@ static void print_experimental(FILE *f, const struct tracefile_event *ev,
 static void print_wall(FILE *f, const struct tracefile_sync *s)
 {
 	time_t sec = (time_t)s->wall_sec;
-	char text[64], frac[16];
+	char frac[16];
 	struct tm tm;
 	size_t n;
 
 	if (!gmtime_r(&sec, &tm))
 		return;
-	strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
 	n = (size_t)snprintf(frac, sizeof(frac), ".%09u", s->wall_nsec);
 	while (n && (frac[n - 1] == '0' || frac[n - 1] == '.'))
 		frac[--n] = '\0';
-	fprintf(f, "%s%sZ", text, frac);
+	fprintf(f, "%04lld-%02d-%02dT%02d:%02d:%02d%sZ", tm.tm_year + 1900LL,
+		tm.tm_mon + 1, tm.tm_mday, tm.tm_hour, tm.tm_min, tm.tm_sec,
+		frac);
 }
 
 static void print_sync(FILE *f, const struct tracefile *tf,
@@ -245,7 +246,7 @@ static void print_transition(FILE *f, const struct tracefile *tf,
 		gort_tracefile_state_name(ev->resource, ev->old_state),
 		gort_tracefile_state_name(ev->resource, ev->new_state));
 	print_quoted(f, d->text);
-	/* Of a goroutine that is made it stands there even if it is empty. */
+	/* That of a new goroutine stands there even if it is empty. */
 	if (d->stack || ev->type == TF_GO_CREATE ||
 	    ev->type == TF_GO_CREATE_BLOCKED) {
 		fputs("\nTransitionStack=\n", f);
@@ -318,7 +319,7 @@ void gort_tracefile_print(FILE *f, const struct tracefile *tf,
 		ev->thread, ev->proc, ev->goroutine,
 		gort_tracefile_kind_name(ev->kind), ev->time);
 	print_details(f, tf, ev);
-	if (ev->stack) {
+	if (ev->stack || ev->type == TF_CPU_SAMPLE) {
 		fputs("\nStack=\n", f);
 		print_stack(f, tf, ev->stack);
 	}
