@@ -120,12 +120,8 @@ static _Atomic(struct entry *) entries[1 << PC_BUCKETS_LOG2];
 
 static struct frame_index no_index;
 static struct frame_ids no_ids;
-static struct {
-	struct frame_set set;
-	struct frame frame;
-} unknown = {
-	.set = { .n = 1, .ids = &no_ids },
-	.frame = { .func = "", .file = "" },
+static struct frame_set unknown = {
+	.n = 1, .ids = &no_ids, .frames = { { .func = "", .file = "" } },
 };
 
 /* Fibonacci hashing: Knuth, "The Art of Computer Programming", 6.4. */
@@ -622,10 +618,10 @@ static struct frame_set *frames_make(uintptr_t pc)
 	for (;;) {
 		map = map_get();
 		if (!map)
-			return &unknown.set;
+			return &unknown;
 		e = entry_make(map, pc);
 		if (!e)
-			return &unknown.set;
+			return &unknown;
 		e = entry_publish(e);
 		/*
 		 * Either make_stale() sees the entry, or this the new map: one
@@ -675,5 +671,5 @@ struct frame_set *frames_in_file(struct frame_index *idx, u64 addr)
 {
 	struct entry *e = entry_at(idx, "", addr, addr);
 
-	return e ? &e->set : &unknown.set;
+	return e ? &e->set : &unknown;
 }

@@ -49,7 +49,7 @@
 #define ORIGINS_MAX	16		/* of one name; cycles end there */
 #define BUDGET_FACTOR	32
 #define CHARGE_STEP	4096
-#define BUDGET_MIN	((s64)1 << 20)
+#define BUDGET_MIN	((s64)1 << 16)
 #define VEC_MIN_SIZE	((size_t)1 << 16)
 
 /* 7.5.3 */

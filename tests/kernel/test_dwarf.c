@@ -600,7 +600,8 @@ static void test_rows(void **state)
 /* Long sequences are not run from their beginning. */
 static void test_long_sequences(void **state)
 {
-	char want[32];
+	struct dwarf_lines dl;
+	struct line line;
 
 	(void)state;
 	made_begin();
@@ -623,16 +624,19 @@ static void test_long_sequences(void **state)
 		op_special(8, 1);
 	op_end_sequence();
 	unit_end();
-	for (unsigned int i = 0; i < 1000; i++) {
-		snprintf(want, sizeof(want), "sub/f2.c:%u",
-			 i + (i < 999 ? 5 : 105));
-		expect_made(0x1000 + 2 * i, want);
-		expect_made(0x2001 + 2 * i, want);
-	}
-	expect_made(0xfff, NOTHING);
-	expect_made(0x17d0, NOTHING);
-	expect_made(0x27d0, NOTHING);
-	expect_made(0x800, NOTHING);
+	made_index(&dl);
+	for (u32 i = 0; i < 1000; i++)
+		for (u64 addr = 0x1000; addr <= 0x2000; addr += 0x1000) {
+			assert_true(dwarf_lines_find(&dl, addr + 2 * i, &line));
+			assert_string_equal(line.dir, "sub");
+			assert_string_equal(line.file, "f2.c");
+			assert_int_equal(line.line, i + (i < 999 ? 5 : 105));
+		}
+	assert_false(dwarf_lines_find(&dl, 0xfff, &line));
+	assert_false(dwarf_lines_find(&dl, 0x17d0, &line));
+	assert_false(dwarf_lines_find(&dl, 0x27d0, &line));
+	assert_false(dwarf_lines_find(&dl, 0x800, &line));
+	dwarf_lines_destroy(&dl);
 }
 
 static void made_file(struct style s, u8 index)
