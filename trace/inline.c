@@ -123,6 +123,7 @@ struct inline_unit {
 	u64 str_offsets_base;
 	u16 version;
 	bool dwarf64;
+	u32 decls_unit;		/* the one that has them for this one, too */
 	_Atomic(struct decls *) decls;
 	_Atomic(struct inline_tree *) tree;
 };
@@ -438,6 +439,7 @@ static const struct decls *decls_get(struct inlines *il,
 	struct decls *ds, *theirs = NULL;
 	size_t size;
 
+	u = &il->units[u->decls_unit];
 	/* Acquire: pairs with the release below. */
 	ds = atomic_load_explicit(&u->decls, memory_order_acquire);
 	if (ds)
@@ -857,12 +859,21 @@ static bool read_root(struct inlines *il, struct inline_unit *u,
 	       read_die(u, &d, &r, die);
 }
 
+/* Sizes of forms are part of the abbreviations. */
+static bool same_decls(const struct inline_unit *a,
+		       const struct inline_unit *b)
+{
+	return a->abbrev == b->abbrev && a->version == b->version &&
+	       a->dwarf64 == b->dwarf64;
+}
+
 static bool add_unit(struct inlines *il, struct vec *units, struct vec *spans,
 		     struct inline_unit *u, struct reader body)
 {
 	struct inline_unit *added;
 	struct die die;
 	size_t n;
+	u32 id;
 
 	u->end = (u64)(body.end - il->sec[INLINE_INFO].p);
 	if (!read_header(&body, u))
@@ -879,8 +890,12 @@ static bool add_unit(struct inlines *il, struct vec *units, struct vec *spans,
 	if (!added)
 		return false;
 	*added = *u;
-	return die_spans(il, u, &die, spans,
-			 (u32)(units->used / sizeof(*u) - 1), &n);
+	id = (u32)(added - (struct inline_unit *)units->p);
+	added->decls_unit = id;
+	/* With clang, units that are optimized when linked have one table. */
+	if (id && same_decls(&added[-1], u))
+		added->decls_unit = added[-1].decls_unit;
+	return die_spans(il, u, &die, spans, id, &n);
 }
 
 void inline_init(struct inlines *il)

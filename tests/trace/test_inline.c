@@ -368,6 +368,46 @@ static void test_many_units(void **state)
 	expect(0xa010, "");
 }
 
+/* Units with one table of abbreviations, that mean different sizes by it. */
+static void test_shared_abbrevs(void **state)
+{
+	u64 a;
+
+	(void)state;
+	begin(4, false);
+	abbrev(1, TAG_CU, true, LOW, F_ADDR, HIGH, F_DATA4, STMT_LIST,
+	       F_SEC_OFFSET, 0);
+	abbrev(2, TAG_FN, false, NAME, F_STRING, 0);
+	abbrev(4, TAG_INLINED, false, LOW, F_ADDR, HIGH, F_DATA4,
+	       ORIGIN, F_REF4, STMT_LIST, F_SEC_OFFSET, 0);
+	put(INLINE_ABBREV, 0, 1);
+	for (u64 lo = 0x1000; lo <= 0x6000; lo += 0x1000) {
+		dwarf64 = lo == 0x3000 || lo == 0x4000;
+		version = lo == 0x6000 ? 5 : 4;
+		unit_begin(0);
+		put_uleb(INLINE_INFO, 1);
+		put(INLINE_INFO, lo, 8);
+		put(INLINE_INFO, 0x100, 4);
+		put_offset(INLINE_INFO, 0);
+		a = put_fn((char[]){ 'a' + (char)(lo >> 12), '\0' });
+		put_uleb(INLINE_INFO, 4);
+		put(INLINE_INFO, lo + 0x10, 8);
+		put(INLINE_INFO, 0x10, 4);
+		put(INLINE_INFO, a, 4);
+		put_offset(INLINE_INFO, 0);
+		put_uleb(INLINE_INFO, 4);
+		put(INLINE_INFO, lo + 0x20, 8);
+		put(INLINE_INFO, 0x10, 4);
+		put(INLINE_INFO, a, 4);
+		put_offset(INLINE_INFO, 0);
+		put(INLINE_INFO, 0, 1);
+		unit_end();
+	}
+	for (u64 lo = 0x1000; lo <= 0x6000; lo += 0x1000)
+		expect(lo + 0x20, (char[]){ 'a' + (char)(lo >> 12), '@', '0',
+					    ':', '0', '\0' });
+}
+
 /* A unit of one inlined function, whose entries the caller gives. */
 static void one_begin(u16 v)
 {
@@ -1029,6 +1069,7 @@ int main(void)
 		cmocka_unit_test(test_versions),
 		cmocka_unit_test(test_line_unit),
 		cmocka_unit_test(test_many_units),
+		cmocka_unit_test(test_shared_abbrevs),
 		cmocka_unit_test(test_forms),
 		cmocka_unit_test(test_indexed),
 		cmocka_unit_test(test_large_indexes),
