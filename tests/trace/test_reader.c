@@ -49,7 +49,8 @@ static void put_bytes(const void *p, size_t n)
 		out.p = realloc(out.p, out.cap);
 		assert_non_null(out.p);
 	}
-	memcpy(out.p + out.n, p, n);
+	if (n)
+		memcpy(out.p + out.n, p, n);
 	out.n += n;
 }
 
@@ -1462,6 +1463,7 @@ static void test_sync(void **state)
 	put_batch(1, 42, 9, "hello", 5);
 	put_batch(200, 43, 9, "", 0);
 	end_generation();
+	gort_tracefile_close(tf);
 	assert_int_equal(gort_tracefile_open(&tf, out.p, out.n, 0), 0);
 	assert_int_equal(gort_tracefile_version(tf), 26);
 	assert_int_equal(gort_tracefile_next(tf, &ev), TRACEFILE_EVENT);

@@ -91,12 +91,13 @@ same_verdicts()
 # What Go 1.23 prints in another way, or not at all, goes.
 normalise()
 {
+	local state='\(\(Go\|Proc\)ID=.*\)'
 	if ((minor >= 25)); then
 		cat
 	else
 		sed -e '/ Sync Time=/d' -e '/^TransitionStack=/,/^$/d' \
 			-e 's/Value{\(Uint64([0-9]*)\)}/\1/g' \
-			-e 's/ Resource=[^ ]* Reason=\(".*"\) \(\(Go\|Proc\)ID=.*\)/ \2 Reason=\1/' \
+			-e "s/ Resource=[^ ]* \(Reason=.*\) $state/ \2 \1/" \
 			-e 's/\( Experimental .* Name=[A-Za-z]*\) .*/\1/'
 	fi
 }
@@ -144,7 +145,8 @@ if [[ ! $found ]]; then
 	skip "the same as Go" 'Go 1.23 (golang-1.23-go) or later'
 	finish
 fi
-plan $((6 * $(wc -l <<<"$found")))
+plan $((1 + 6 * $(wc -l <<<"$found")))
+check 'tracecheck is built' make "$O/tests/trace/tracecheck"
 while read -r minor root; do
 	dir=$tap_tmp/$minor
 	check "Go 1.$minor writes traces" prepare
