@@ -611,6 +611,14 @@ static const char *const good[] = {
 	"@7 ProcStatus 0 4; ProcStatus 0 4; ProcSteal 0 1 99",
 	"@7 ProcStatus 0 3; GoStatus 1 7 3; @8 +50 ProcStatus 0 4; "
 	"ProcSteal 0 1 7; @7 +90 GoSyscallEndBlocked",
+	/* C calls in, and is gone before its proc is missed */
+	"@7 GoCreateSyscall 4; ProcStatus 0 2; ProcStart 0 1; "
+	"GoSyscallEndBlocked; GoStart 4 1; GoSyscallBegin 2 0; "
+	"GoDestroySyscall; GoCreateSyscall 4; @8 +50 ProcSteal 0 3 7",
+	/* a thread that takes its own proc */
+	G1 "GoSyscallBegin 1 0; ProcSteal 0 2 7; GoSyscallEndBlocked",
+	/* a number that is used again */
+	"#1 " G1 "#2 " G1 "GoDestroy; GoCreate 1 0 0; GoStart 1 1",
 	/* the same number for a new task, and one nobody began */
 	G1 "UserTaskBegin 1 0 1 0; UserTaskEnd 1 0; UserTaskBegin 1 5 2 0; "
 	"UserTaskEnd 1 0; UserTaskEnd 1 0",
@@ -719,6 +727,12 @@ static void test_strict_generations(void **state)
 	begin(26);
 	expect_good(0, "nothing");
 	expect_error(TRACEFILE_STRICT, "no clock snapshot", "nothing");
+	begin(25);
+	out.gen = 1;
+	put_batch(0, 1, 0, (const uint8_t[]){ TF_SYNC, TF_FREQUENCY, 1,
+		  TF_CLOCK_SNAPSHOT, 0, 1, 1, 1 }, 8);
+	expect_good(0, "clock of 0");
+	expect_error(TRACEFILE_STRICT, "clock of the trace is 0", "clock of 0");
 }
 
 struct clocks {
