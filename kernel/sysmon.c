@@ -96,13 +96,20 @@ static bool worth_taking(struct p *pp, struct watch *w, s64 now)
 	       now - w->call_since >= SLICE_NS;
 }
 
-/* The gate is open. */
+/*
+ * The gate is open.  With the P in our hands nobody may run what its M queues
+ * on return, before that M sleeps: no deadlock, we wake somebody.
+ */
 static bool take_p(struct p *pp)
 {
-	if (!p_steal_syscall(pp, P_RUNNING))
-		return false;
-	handoff_p(pp);
-	return true;
+	bool taken;
+
+	m_waking_elsewhere(true);
+	taken = p_steal_syscall(pp, P_RUNNING);
+	if (taken)
+		handoff_p(pp);
+	m_waking_elsewhere(false);
+	return taken;
 }
 
 static bool watch_syscall(struct p *pp, struct watch *w, s64 now)
