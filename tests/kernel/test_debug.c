@@ -54,6 +54,31 @@ static void test_values(void **state)
 	assert_int_equal(parsed.maxguards, 0);
 }
 
+static void test_trace_values(void **state)
+{
+	(void)state;
+	assert_int_equal(parse("traceversion=23"), 0);
+	assert_int_equal(parsed.traceversion, 23);
+	assert_int_equal(parse("traceversion=26"), 0);
+	assert_int_equal(parsed.traceversion, 26);
+	assert_int_equal(parse("tracebuflimit=1M"), 0);
+	assert_int_equal(parsed.tracebuflimit, 1 << 20);
+	assert_int_equal(parse("tracebuflimit=64G"), 0);
+	assert_int_equal(parsed.tracebuflimit, (u64)64 << 30);
+	assert_int_equal(parse("tracepushdown=1"), 0);
+	assert_int_equal(parsed.tracepushdown, 1);
+	assert_int_equal(parse("tracepushdown=0"), 0);
+	assert_int_equal(parsed.tracepushdown, 0);
+	assert_int_equal(parse("traceallocfree=1"), 0);
+	assert_int_equal(parsed.traceallocfree, 1);
+	assert_int_equal(parse("tracecheckstackownership=1"), 0);
+	assert_int_equal(parsed.tracecheckstackownership, 1);
+	assert_int_equal(parse("traceadvanceperiod=1000000"), 0);
+	assert_int_equal(parsed.traceadvanceperiod, 1000000);
+	assert_int_equal(parse("traceadvanceperiod=3600000000000"), 0);
+	assert_int_equal(parsed.traceadvanceperiod, (u64)3600 * 1000000000);
+}
+
 static void test_several(void **state)
 {
 	(void)state;
@@ -128,6 +153,23 @@ static void test_mistakes(void **state)
 		  "maxstack=18446744073709551616: want " },
 		{ "maxstack=17179869184G", "maxstack=17179869184G: want " },
 		{ "maymorestack=2", "maymorestack=2: want 0, move or preempt" },
+		{ "traceversion=0", "traceversion=0: want 23 or 26" },
+		{ "traceversion=22", "traceversion=22: want 23 or 26" },
+		{ "traceversion=25", "traceversion=25: want 23 or 26" },
+		{ "traceversion=1.26", "traceversion=1.26: want 23 or 26" },
+		{ "tracebuflimit=0", "tracebuflimit=0: want bytes, at least 1M" },
+		{ "tracebuflimit=1048575", "tracebuflimit=1048575: want bytes" },
+		{ "tracebuflimit=x", "tracebuflimit=x: want bytes" },
+		{ "tracepushdown=2", "tracepushdown=2: want 0 or 1" },
+		{ "traceallocfree=yes", "traceallocfree=yes: want 0 or 1" },
+		{ "tracecheckstackownership=2",
+		  "tracecheckstackownership=2: want 0 or 1" },
+		{ "traceadvanceperiod=999999",
+		  "traceadvanceperiod=999999: want nanoseconds" },
+		{ "traceadvanceperiod=3600000000001",
+		  "traceadvanceperiod=3600000000001: want nanoseconds" },
+		{ "traceadvanceperiod=1s",
+		  "traceadvanceperiod=1s: want nanoseconds" },
 		{ "maymorestack=", "maymorestack=: want 0, move or preempt" },
 	};
 
@@ -163,6 +205,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_empty),
 		cmocka_unit_test(test_values),
+		cmocka_unit_test(test_trace_values),
 		cmocka_unit_test(test_several),
 		cmocka_unit_test(test_sizes),
 		cmocka_unit_test(test_mistakes),
