@@ -73,8 +73,9 @@
 /* Of a quarter of a second of the deepest stacks, at SIGPROF_HZ_MAX. */
 #define RING_WORDS	((u64)1 << 15)
 
-/* A record: weight and length, times, tid and P, goroutine, label; pcs. */
-#define HEAD_WORDS	6
+/* A record: weight and length, times, tid and P, goroutine, label, frameless;
+ * pcs. */
+#define HEAD_WORDS	7
 #define RECORD_MAX	(HEAD_WORDS + SIGPROF_FRAMES_MAX)
 
 struct sigprof_ring {
@@ -262,9 +263,13 @@ static void take_sample(struct m *mp, struct sigprof_ring *ring, u32 weight,
 	if (gp->system)
 		gp = atomic_load_explicit(&mp->curg, memory_order_relaxed);
 	w = (struct walk){ .mp = mp, .gp = gp, .fp = sigcontext_fp(uc) };
+	record[6] = 0;
 	record[HEAD_WORDS] = sigcontext_pc(uc);
-	if (walk_begin(&w, sigcontext_sp(uc)))
+	if (walk_begin(&w, sigcontext_sp(uc))) {
+		if (w.lo + sizeof(uintptr_t) <= w.hi)
+			record[6] = sigcontext_return_pc(uc) - 1;
 		n += walk(&w, &record[HEAD_WORDS + 1], SIGPROF_FRAMES_MAX - 1);
+	}
 	pp = __atomic_load_n(&mp->p, __ATOMIC_RELAXED);
 	record[0] = (u64)weight << 32 | n;
 	record[1] = cpu_cycles();
@@ -604,12 +609,13 @@ static void record_copy(const struct sigprof_ring *ring, u64 at,
 	s->ns = (s64)w[(at + 2) % RING_WORDS];
 	s->goid = w[(at + 4) % RING_WORDS];
 	s->label = (void *)w[(at + 5) % RING_WORDS];
+	s->frameless = w[(at + 6) % RING_WORDS];
 	for (u32 i = 0; i < s->n; i++)
 		s->pcs[i] = w[(at + HEAD_WORDS + i) % RING_WORDS];
 }
 
 static void ring_read(struct sigprof_ring *ring,
-		      void (*fn)(const struct cpu_sample *s))
+		      void (*fn)(struct cpu_sample *s))
 {
 	u64 tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
 	/* Acquire: pairs with the release in take_sample(). */
@@ -631,7 +637,7 @@ static struct sigprof_ring *rings(void)
 	return atomic_load_explicit(&prof.rings, memory_order_acquire);
 }
 
-void sigprof_read(void (*fn)(const struct cpu_sample *s))
+void sigprof_read(void (*fn)(struct cpu_sample *s))
 {
 	for (struct sigprof_ring *ring = rings(); ring; ring = ring->next)
 		ring_read(ring, fn);

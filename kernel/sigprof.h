@@ -21,6 +21,9 @@ struct cpu_sample {
 	void *label;		/* its label */
 	s32 tid;
 	u32 proc;		/* or SIGPROF_NO_P */
+	/* Where the function returns to, minus one, if it has no frame, which
+	 * only its unwind table knows; or 0. */
+	uintptr_t frameless;
 	u32 weight;		/* periods of CPU time it stands for, >= 1 */
 	u32 n;			/* >= 1 */
 	/* Innermost first: the interrupted instruction, then return addresses
@@ -43,7 +46,7 @@ void sigprof_stop(void);
  * sigprof_read - give the samples taken so far to fn, each thread's in the
  * order in which it took them.  One caller at a time.  Context: goroutine.
  */
-void sigprof_read(void (*fn)(const struct cpu_sample *s));
+void sigprof_read(void (*fn)(struct cpu_sample *s));
 
 /* Are there any?  Context: any thread of the runtime. */
 bool sigprof_pending(void);

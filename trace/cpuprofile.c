@@ -30,11 +30,13 @@
 #include "kernel/runq.h"
 #include "kernel/sched.h"
 #include "kernel/time.h"
+#include "trace/cfi.h"
 #include "trace/cpuprofile.h"
 #include "trace/pprof.h"
 
 #define HZ_DEFAULT	100
 #define DRAIN_NS	100000000
+#define ENTRIES_BYTES	((size_t)16 << 20)
 
 /* In the low bits of profiler.state; above it the number of the run. */
 enum state {
@@ -61,6 +63,7 @@ static struct {
 	struct gort_mutex drain; /* protects what follows */
 	bool adding;		/* to the profile */
 	struct pprof profile;
+	struct dict entries;	/* leaves; value: FRAME or NO_FRAME */
 } profiler;
 
 /*
@@ -119,12 +122,38 @@ static void add(_Atomic u64 *c, u64 n)
 	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
 
-static void take(const struct cpu_sample *s)
+enum { FRAME = 1, NO_FRAME };
+
+/* Has the function at pc no frame there?  Each pc is looked up once. */
+static bool has_no_frame(uintptr_t pc)
+{
+	struct dict_entry *e = dict_put(&profiler.entries, &pc, sizeof(pc));
+
+	if (!e)
+		return false;
+	if (!e->value)
+		e->value = cfi_at_entry(pc) ? NO_FRAME : FRAME;
+	return e->value == NO_FRAME;
+}
+
+/* The walk along frame pointers left out the caller of such a function. */
+static void add_caller(struct cpu_sample *s)
+{
+	if (!s->frameless || !has_no_frame(s->pcs[0]))
+		return;
+	if (s->n < SIGPROF_FRAMES_MAX)
+		s->n++;
+	memmove(&s->pcs[2], &s->pcs[1], (s->n - 2) * sizeof(s->pcs[0]));
+	s->pcs[1] = s->frameless;
+}
+
+static void take(struct cpu_sample *s)
 {
 	/* Acquire: what it needs is ready. */
 	cpuprofile_sink_fn *sink = atomic_load_explicit(&cpuprofile_sink,
 							memory_order_acquire);
 
+	add_caller(s);
 	if (profiler.adding && !pprof_add(&profiler.profile, s))
 		add(&profiler.dropped, s->weight);
 	else
@@ -133,7 +162,7 @@ static void take(const struct cpu_sample *s)
 		sink(s);
 }
 
-static void forget(const struct cpu_sample *s)
+static void forget(struct cpu_sample *s)
 {
 	(void)s;
 }
@@ -230,6 +259,8 @@ static int start(int fd, u32 hz)
 	/* Of signals that came after the last one was stopped. */
 	sigprof_read(forget);
 	pprof_clear(&profiler.profile);
+	dict_clear(&profiler.entries);
+	dict_init(&profiler.entries, ENTRIES_BYTES);
 	pprof_begin(&profiler.profile, hz);
 	profiler.fd = fd;
 	profiler.adding = fd >= 0;
@@ -266,6 +297,12 @@ __public int gort_cpuprofile_start(int fd, unsigned int hz)
 	return err;
 }
 
+static u64 lost(void)
+{
+	return atomic_load_explicit(&profiler.lost, memory_order_relaxed) +
+	       atomic_load_explicit(&profiler.dropped, memory_order_relaxed);
+}
+
 static int stop(void)
 {
 	int err = 0;
@@ -275,11 +312,10 @@ static int stop(void)
 	cpuprofile_drain();
 	gort_mutex_lock(&profiler.drain);
 	profiler.adding = false;
+	dict_clear(&profiler.entries);
 	gort_mutex_unlock(&profiler.drain);
 	if (profiler.fd >= 0)
-		err = pprof_write(&profiler.profile,
-				  atomic_load(&profiler.lost) +
-				  atomic_load(&profiler.dropped), profiler.fd);
+		err = pprof_write(&profiler.profile, lost(), profiler.fd);
 	pprof_clear(&profiler.profile);
 	return err;
 }
@@ -303,10 +339,7 @@ __public void gort_cpuprofile_read_stats(struct gort_cpuprofile_stats *out)
 	*out = (struct gort_cpuprofile_stats){
 		.samples = atomic_load_explicit(&profiler.samples,
 						memory_order_relaxed),
-		.lost = atomic_load_explicit(&profiler.lost,
-					     memory_order_relaxed) +
-			atomic_load_explicit(&profiler.dropped,
-					     memory_order_relaxed),
+		.lost = lost(),
 		.untimed = atomic_load_explicit(&profiler.untimed,
 						memory_order_relaxed),
 	};

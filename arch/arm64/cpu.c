@@ -55,7 +55,7 @@ uintptr_t __no_tsan sigcontext_fp(const void *uc)
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.regs[29];
 }
 
-uintptr_t sigcontext_return_pc(const void *uc)
+uintptr_t __no_tsan __no_asan sigcontext_return_pc(const void *uc)
 {
 	return (uintptr_t)((const ucontext_t *)uc)->uc_mcontext.regs[30];
 }

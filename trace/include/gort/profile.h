@@ -17,9 +17,8 @@
  * How it works: each thread of the runtime gets SIGPROF when it has used
  * 1/hz s of CPU time.  The time is counted by the kernel at its own tick, so
  * that above 250 or so samples come no more often, but count for more.  Code
- * compiled without frame pointers, such as libc's, hides its own callers, and
- * sometimes one more; a function interrupted in its first instructions hides
- * its caller.
+ * compiled without frame pointers, such as libc's, hides some of its callers,
+ * unless it is a leaf.
  *
  * From the first profile of a run to the run's end SIGPROF is the runtime's: a
  * handler that there was before is called for signals that have another cause;
