@@ -305,9 +305,8 @@ __attribute__((noinline)) void m_begin_helper(struct m *mp)
 	t->where = ON_G0;
 	mp->errno_addr = __errno_location();
 	mp->tid = (int)syscall(SYS_gettid);
-	/* For the profiler: fn's frame is the first. */
-	mp->g0->seg0.top = *(uintptr_t *)__builtin_frame_address(0) +
-			   2 * sizeof(uintptr_t);
+	/* For the profiler: the stack below fn's frame record. */
+	mp->g0->seg0.top = *(uintptr_t *)__builtin_frame_address(0);
 	mp->g0->seg0.lo = mp->g0->seg0.top - THREAD_STACK / 2;
 	sigprof_thread_begin(mp);
 	sigemptyset(&prof);

@@ -362,7 +362,7 @@ static bool find(const u8 *hdr, struct in mapped, uintptr_t pc)
 
 struct query {
 	uintptr_t pc;
-	bool at_entry;
+	enum cfi answer;
 };
 
 static bool segment_has(const struct dl_phdr_info *info, const ElfW(Phdr) *ph,
@@ -384,13 +384,16 @@ static const ElfW(Phdr) *find_segment(const struct dl_phdr_info *info,
 
 static int look_in_object(struct dl_phdr_info *info, size_t size, void *arg)
 {
+	const ElfW(Phdr) *seg;
 	struct query *q = arg;
 
 	(void)size;
-	if (!find_segment(info, q->pc))
+	seg = find_segment(info, q->pc);
+	if (!seg)
 		return 0;
+	q->answer = seg->p_flags & PF_X ? CFI_FRAME : CFI_NO_CODE;
 	for (size_t i = 0; i < info->dlpi_phnum; i++) {
-		const ElfW(Phdr) *ph = &info->dlpi_phdr[i], *seg;
+		const ElfW(Phdr) *ph = &info->dlpi_phdr[i];
 		uintptr_t hdr = info->dlpi_addr + ph->p_vaddr;
 		struct in mapped;
 
@@ -401,7 +404,8 @@ static int look_in_object(struct dl_phdr_info *info, size_t size, void *arg)
 			break;
 		mapped.p = (const u8 *)(info->dlpi_addr + seg->p_vaddr);
 		mapped.end = mapped.p + seg->p_filesz;
-		q->at_entry = find((const u8 *)hdr, mapped, q->pc);
+		if (find((const u8 *)hdr, mapped, q->pc))
+			q->answer = CFI_AT_ENTRY;
 	}
 	return 1;
 }
@@ -411,11 +415,11 @@ static void look_everywhere(void *arg)
 	dl_iterate_phdr(look_in_object, arg);
 }
 
-bool cfi_at_entry(uintptr_t pc)
+enum cfi cfi_look(uintptr_t pc)
 {
-	struct query q = { .pc = pc };
+	struct query q = { .pc = pc, .answer = CFI_NO_CODE };
 
 	if (systemstack(look_everywhere, &q))
 		look_everywhere(&q);	/* a thread of the program's */
-	return q.at_entry;
+	return q.answer;
 }

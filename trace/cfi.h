@@ -7,14 +7,21 @@
 
 #include <arch/compiler.h>
 
+enum cfi {
+	CFI_NO_CODE,		/* pc is in no code of a loaded object */
+	CFI_FRAME,		/* or nothing is known */
+	/*
+	 * The stack is as the call of the function left it.  So it has no
+	 * frame there, and frame pointers do not know its caller: in a leaf
+	 * that needs none, or before or behind the part that has one.
+	 */
+	CFI_AT_ENTRY,
+};
+
 /*
- * cfi_at_entry - is the stack at pc as the call of the function left it?  Then
- * the function has no frame there, and frame pointers do not know its caller:
- * in a leaf that needs none, or before or behind the part that has one.
- *
- * Believes the unwind tables of loaded objects, and "no" where there are none.
- * Context: goroutine, threads; not signal handlers.
+ * cfi_look - believes the unwind tables of loaded objects.
+ * Context: goroutine, threads; not signal handlers.  Waits for the loader.
  */
-bool cfi_at_entry(uintptr_t pc);
+enum cfi cfi_look(uintptr_t pc);
 
 #endif

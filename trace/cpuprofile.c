@@ -26,6 +26,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/maps.h"
 #include "kernel/print.h"
 #include "kernel/runq.h"
 #include "kernel/sched.h"
@@ -36,7 +37,7 @@
 
 #define HZ_DEFAULT	100
 #define DRAIN_NS	100000000
-#define ENTRIES_BYTES	((size_t)16 << 20)
+#define LOOKED_UP_BYTES	((size_t)16 << 20)
 
 /* In the low bits of profiler.state; above it the number of the run. */
 enum state {
@@ -63,7 +64,8 @@ static struct {
 	struct gort_mutex drain; /* protects what follows */
 	bool adding;		/* to the profile */
 	struct pprof profile;
-	struct dict entries;	/* leaves; value: FRAME or NO_FRAME */
+	struct dict looked_up;	/* pcs; value: enum cfi + 1 */
+	char maps[MAPS_BUF_SIZE];
 } profiler;
 
 /*
@@ -122,29 +124,58 @@ static void add(_Atomic u64 *c, u64 n)
 	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
 
-enum { FRAME = 1, NO_FRAME };
-
-/* Has the function at pc no frame there?  Each pc is looked up once. */
-static bool has_no_frame(uintptr_t pc)
+/* Code that no object brought, such as what a just-in-time compiler made. */
+static bool is_mapped_code(uintptr_t pc)
 {
-	struct dict_entry *e = dict_put(&profiler.entries, &pc, sizeof(pc));
+	struct maps_reader r;
+	struct vma vma;
+	bool found = false;
 
-	if (!e)
+	if (!maps_open(&r, profiler.maps))
 		return false;
-	if (!e->value)
-		e->value = cfi_at_entry(pc) ? NO_FRAME : FRAME;
-	return e->value == NO_FRAME;
+	while (!found && maps_next(&r, &vma))
+		found = vma.exec && pc >= vma.start && pc < vma.end;
+	maps_close(&r);
+	return found;
 }
 
-/* The walk along frame pointers left out the caller of such a function. */
-static void add_caller(struct cpu_sample *s)
+/* Each pc is looked up once. */
+static enum cfi look(uintptr_t pc)
 {
-	if (!s->frameless || !has_no_frame(s->pcs[0]))
-		return;
-	if (s->n < SIGPROF_FRAMES_MAX)
-		s->n++;
-	memmove(&s->pcs[2], &s->pcs[1], (s->n - 2) * sizeof(s->pcs[0]));
-	s->pcs[1] = s->frameless;
+	struct dict_entry *e = dict_put(&profiler.looked_up, &pc, sizeof(pc));
+	enum cfi answer;
+
+	if (!e)
+		return CFI_FRAME;
+	if (e->value)
+		return (enum cfi)(e->value - 1);
+	answer = cfi_look(pc);
+	if (answer == CFI_NO_CODE && is_mapped_code(pc))
+		answer = CFI_FRAME;
+	e->value = answer + 1;
+	return answer;
+}
+
+/*
+ * What a walk along frame pointers did not know: callers of functions without
+ * a frame; and what is no caller at all, but left by code without frame
+ * pointers where it looked for one.
+ */
+static void correct_stack(struct cpu_sample *s)
+{
+	u32 n = 1;
+
+	if (s->frameless && look(s->pcs[0]) == CFI_AT_ENTRY) {
+		if (s->n < SIGPROF_FRAMES_MAX)
+			s->n++;
+		memmove(&s->pcs[2], &s->pcs[1],
+			(s->n - 2) * sizeof(s->pcs[0]));
+		s->pcs[1] = s->frameless;
+	}
+	for (u32 i = 1; i < s->n; i++)
+		if (look(s->pcs[i]) != CFI_NO_CODE)
+			s->pcs[n++] = s->pcs[i];
+	s->n = n;
 }
 
 static void take(struct cpu_sample *s)
@@ -153,7 +184,7 @@ static void take(struct cpu_sample *s)
 	cpuprofile_sink_fn *sink = atomic_load_explicit(&cpuprofile_sink,
 							memory_order_acquire);
 
-	add_caller(s);
+	correct_stack(s);
 	if (profiler.adding && !pprof_add(&profiler.profile, s))
 		add(&profiler.dropped, s->weight);
 	else
@@ -259,8 +290,8 @@ static int start(int fd, u32 hz)
 	/* Of signals that came after the last one was stopped. */
 	sigprof_read(forget);
 	pprof_clear(&profiler.profile);
-	dict_clear(&profiler.entries);
-	dict_init(&profiler.entries, ENTRIES_BYTES);
+	dict_clear(&profiler.looked_up);
+	dict_init(&profiler.looked_up, LOOKED_UP_BYTES);
 	pprof_begin(&profiler.profile, hz);
 	profiler.fd = fd;
 	profiler.adding = fd >= 0;
@@ -312,7 +343,7 @@ static int stop(void)
 	cpuprofile_drain();
 	gort_mutex_lock(&profiler.drain);
 	profiler.adding = false;
-	dict_clear(&profiler.entries);
+	dict_clear(&profiler.looked_up);
 	gort_mutex_unlock(&profiler.drain);
 	if (profiler.fd >= 0)
 		err = pprof_write(&profiler.profile, lost(), profiler.fd);

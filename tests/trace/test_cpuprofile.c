@@ -7,6 +7,10 @@
  * the count of one with share p has at most the variance of independent draws,
  * n p (1 - p).  Bounds are 5 of its square roots, and 2, so a right profiler
  * fails once in a million times.
+ *
+ * The kernel looks at a thread's timer only when its own tick finds the thread
+ * on a CPU.  What a thread used since the last time is not seen when it ends:
+ * TAIL, on a machine where many threads compete.
  */
 #define _GNU_SOURCE
 #include "trace/cpuprofile.h"
@@ -29,6 +33,7 @@
 #define MS	1000000ll
 #define HZ	100
 #define PERIOD	(1000000000ll / HZ)
+#define TAIL	(60 * MS)
 
 static struct gort_waitgroup wg;
 
@@ -214,7 +219,8 @@ static void check_shares(void *arg)
 		used += (double)spinners[i].used;
 	}
 	/* All there is, by threads' clocks; each begins at random. */
-	CHECK_LT(fabs(weight - used / PERIOD), 5 + 0.05 * used / PERIOD);
+	CHECK_LT(fabs(weight - used / PERIOD), NSPIN * TAIL / PERIOD +
+		 0.05 * used / PERIOD);
 	for (int i = 0; i < NSPIN; i++) {
 		double p = (double)spinners[i].used / used;
 		double bound = 5 * sqrt(n * p * (1 - p)) + 2;
@@ -235,10 +241,7 @@ static void test_shares(void **state)
 	run(check_shares, (void *)2);
 }
 
-/*
- * A goroutine with a thread of its own: nothing is drawn but the first period.
- * The kernel may be late by a tick at the end.
- */
+/* A goroutine with a thread of its own: nothing is drawn but the first period. */
 static void check_exact(void *arg)
 {
 	(void)arg;
@@ -249,7 +252,8 @@ static void check_exact(void *arg)
 		print_message("# %.1f periods: %d samples, weight %d\n",
 			      periods, (int)spinners[i].samples,
 			      (int)spinners[i].weight);
-		CHECK_LE(fabs((double)spinners[i].weight - periods), 3);
+		CHECK_LE(fabs((double)spinners[i].weight - periods),
+			 1 + TAIL / PERIOD);
 	}
 }
 
@@ -271,7 +275,8 @@ static void check_weight(void *arg)
 	for (int i = 0; i < NSPIN; i++) {
 		double ms = (double)spinners[i].used / MS;
 
-		CHECK_LE(fabs((double)spinners[i].weight - ms), 12 + ms / 50);
+		CHECK_LE(fabs((double)spinners[i].weight - ms),
+			 1 + TAIL / MS + ms / 50);
 	}
 }
 
@@ -463,20 +468,20 @@ static FAR uintptr_t pc_with_frame(void)
 	return pc + (uintptr_t)frame[0];
 }
 
-static void test_at_entry(void **state)
+static void test_cfi(void **state)
 {
 	uintptr_t pc = pc_with_frame();
 
 	(void)state;
-	assert_true(cfi_at_entry((uintptr_t)pc_with_frame));
-	assert_true(cfi_at_entry((uintptr_t)run));
-	assert_true(cfi_at_entry((uintptr_t)syscall));
-	assert_false(cfi_at_entry(pc));
-	assert_false(cfi_at_entry(pc + 1));
-	assert_false(cfi_at_entry(0));
-	assert_false(cfi_at_entry(UINTPTR_MAX));
-	assert_false(cfi_at_entry((uintptr_t)&pc));
-	assert_false(cfi_at_entry((uintptr_t)&wg));
+	assert_int_equal(cfi_look((uintptr_t)pc_with_frame), CFI_AT_ENTRY);
+	assert_int_equal(cfi_look((uintptr_t)run), CFI_AT_ENTRY);
+	assert_int_equal(cfi_look((uintptr_t)syscall), CFI_AT_ENTRY);
+	assert_int_equal(cfi_look(pc), CFI_FRAME);
+	assert_int_equal(cfi_look(pc + 1), CFI_FRAME);
+	assert_int_equal(cfi_look(0), CFI_NO_CODE);
+	assert_int_equal(cfi_look(UINTPTR_MAX), CFI_NO_CODE);
+	assert_int_equal(cfi_look((uintptr_t)&pc), CFI_NO_CODE);
+	assert_int_equal(cfi_look((uintptr_t)&wg), CFI_NO_CODE);
 }
 
 /* --- threads --- */
@@ -498,7 +503,7 @@ static void locked_spinner(void *arg)
 
 static void start_locked(int i)
 {
-	spinners[i] = (struct spinner){ .want = 100 * MS };
+	spinners[i] = (struct spinner){ .want = 200 * MS };
 	gort_waitgroup_add(&wg, 1);
 	CHECK_EQ(gort_go(locked_spinner, &spinners[i]), 0);
 	while (!spinners[i].goid)
@@ -519,10 +524,9 @@ static void check_threads(void *arg)
 	gort_waitgroup_wait(&wg);
 	CHECK_EQ(gort_cpuprofile_stop(), 0);
 	atomic_store(&cpuprofile_sink, NULL);
-	for (int i = 0; i < NSPIN; i++) {
-		CHECK_LE(spinners[i].used / PERIOD - 3, spinners[i].weight);
-		CHECK_LE(5, spinners[i].weight);
-	}
+	for (int i = 0; i < NSPIN; i++)
+		CHECK_LE((spinners[i].used - TAIL) / PERIOD - 1,
+			 spinners[i].weight);
 }
 
 static void test_threads(void **state)
@@ -1018,7 +1022,7 @@ int main(void)
 		cmocka_unit_test(test_weight),
 		cmocka_unit_test(test_stacks),
 		cmocka_unit_test(test_leaf),
-		cmocka_unit_test(test_at_entry),
+		cmocka_unit_test(test_cfi),
 		cmocka_unit_test(test_threads),
 		cmocka_unit_test(test_timers),
 		cmocka_unit_test(test_foreign),
