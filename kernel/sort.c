@@ -5,10 +5,22 @@
  */
 #include "kernel/sort.h"
 
+#include <stdint.h>
+#include <string.h>
+
 static void swap(char *a, char *b, size_t size)
 {
+	uint64_t x, y;
 	char tmp;
 
+	for (; size >= sizeof(x); size -= sizeof(x)) {
+		memcpy(&x, a, sizeof(x));
+		memcpy(&y, b, sizeof(y));
+		memcpy(a, &y, sizeof(y));
+		memcpy(b, &x, sizeof(x));
+		a += sizeof(x);
+		b += sizeof(x);
+	}
 	for (; size; size--) {
 		tmp = *a;
 		*a++ = *b;

@@ -11,7 +11,7 @@ command -v dpkg-query >/dev/null || exit 0
 native=$(dpkg --print-architecture)
 packages="gcc make libc6-dev clang libclang-rt-dev binutils pkg-config
 	libcmocka-dev:$native git util-linux mawk clang-format universal-ctags
-	xz-utils tcl gdb curl wrk"
+	xz-utils tcl gdb curl wrk llvm"
 
 case $(uname -m) in
 x86_64)
