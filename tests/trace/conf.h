@@ -41,12 +41,14 @@
 #define CONF_TRACES	16	/* per run, at most */
 
 struct conf_facts {
-	uint64_t go[6][6];	/* [enum tracefile_go_state][the same] */
+	/* [enum tracefile_go_state][the same], without its own calls */
+	uint64_t go[6][6];
 	uint64_t proc[4][4];
 	uint64_t kind[TRACEFILE_KINDS];
 	uint64_t stack_exists, stack_alloc, stack_free;
 	uint64_t generations;
 	uint64_t events;
+	int64_t own;		/* the tracer's goroutine, if it made calls */
 };
 
 struct conf {
@@ -121,7 +123,7 @@ static inline int conf_times(const struct conf_prog *p)
 		n = CONF_TIMES;
 	else
 		n = CONF_VARIANTS;
-	if (p->every && n > CONF_VARIANTS)
+	if (p->every)
 		n /= p->every;
 	return n ? n : 1;
 }
@@ -218,7 +220,30 @@ static inline bool conf_is(struct tracefile_str s, const char *text)
 
 /* --- reading --- */
 
-static inline void conf_count(struct conf_facts *f,
+/* Is it the tracer that makes a system call?  Nobody called it. */
+static inline bool conf_is_own(const struct tracefile *tf,
+			       const struct tracefile_event *ev)
+{
+	struct tracefile_frame fr[TRACEFILE_MAX_FRAMES];
+
+	return ev->new_state == TRACEFILE_GO_SYSCALL &&
+	       gort_tracefile_stack(tf, ev->stack, fr) &&
+	       conf_is(fr[0].func, "ev_syscall_begin");
+}
+
+static inline void conf_count_go(struct conf_facts *f,
+				 const struct tracefile *tf,
+				 const struct tracefile_event *ev)
+{
+	if (conf_is_own(tf, ev))
+		f->own = ev->id;
+	if (ev->id == f->own && (ev->new_state == TRACEFILE_GO_SYSCALL ||
+				 ev->old_state == TRACEFILE_GO_SYSCALL))
+		return;
+	f->go[ev->old_state][ev->new_state]++;
+}
+
+static inline void conf_count(struct conf_facts *f, const struct tracefile *tf,
 			      const struct tracefile_event *ev)
 {
 	f->events++;
@@ -229,7 +254,7 @@ static inline void conf_count(struct conf_facts *f,
 	if (ev->kind != TRACEFILE_TRANSITION)
 		return;
 	if (ev->resource == TRACEFILE_GOROUTINE)
-		f->go[ev->old_state][ev->new_state]++;
+		conf_count_go(f, tf, ev);
 	else
 		f->proc[ev->old_state][ev->new_state]++;
 }
@@ -248,7 +273,7 @@ static inline void conf_check_stack(const struct tracefile *tf, uint64_t stack)
 static inline void conf_read(struct conf *c, const char *path)
 {
 	const struct conf_prog *p = c->prog;
-	struct conf_facts f = { 0 };
+	struct conf_facts f = { .own = TRACEFILE_NONE };
 	struct tracefile_details d;
 	struct tracefile_event ev;
 	struct tracefile *tf;
@@ -262,7 +287,7 @@ static inline void conf_read(struct conf *c, const char *path)
 		st = gort_tracefile_next(tf, &ev);
 	for (; st == TRACEFILE_EVENT; st = gort_tracefile_next(tf, &ev)) {
 		gort_tracefile_details(tf, &ev, &d);
-		conf_count(&f, &ev);
+		conf_count(&f, tf, &ev);
 		if (!p->lenient) {
 			conf_check_stack(tf, ev.stack);
 			conf_check_stack(tf, d.stack);
