@@ -777,9 +777,9 @@ static int stop(bool close)
 	}
 	if (close)
 		set_state(CLOSED);
-	gort_mutex_unlock(&advance.mutex);
-	/* So that it ends. */
+	/* So that it ends; before another one parks in its place. */
 	trace_systemstack(want_advance_g0, NULL);
+	gort_mutex_unlock(&advance.mutex);
 	return err;
 }
 

@@ -50,7 +50,9 @@ struct gort_trace_opts {
 int gort_trace_start(int fd, const struct gort_trace_opts *opts);
 
 /**
- * gort_trace_stop() - end the trace; all of it is in fd when this returns.
+ * gort_trace_stop() - end the trace; all of it is in fd when this returns, so
+ * it takes as long as fd does: with a pipe that nobody reads, for ever.  So
+ * does the end of the run.
  *
  * Returns 0, or why tracing ended before: -ENOBUFS (fd was slower than the
  * program), or what write(2) gave, such as -ENOSPC or -EPIPE.  A file then
