@@ -20,6 +20,7 @@
 
 #include <gort/gort.h>
 
+#include <stdio.h>
 #include <string.h>
 
 #include "mm/vm.h"
@@ -386,6 +387,27 @@ static const struct frame_set *frames_of(uintptr_t pc)
 	return set;
 }
 
+/*
+ * A frame of code without symbols or lines says so.  Go's rules want each to
+ * have all three: a line that is not known is 1, in the file of the code.
+ */
+static u32 func_id(u32 gen, const struct frame *f)
+{
+	const char *base = strrchr(f->file, '/');
+	char buf[128];
+
+	if (*f->func)
+		return name_id(gen, f->func);
+	snprintf(buf, sizeof(buf), "[no symbol in %s]",
+		 base ? base + 1 : *f->file ? f->file : "any file");
+	return name_id(gen, buf);
+}
+
+static u32 file_id(u32 gen, const struct frame *f)
+{
+	return name_id(gen, *f->file ? f->file : "[no file]");
+}
+
 /* How the runtime's own functions are inlined is nobody's business. */
 static struct code *encode(u32 gen, uintptr_t pc)
 {
@@ -400,9 +422,9 @@ static struct code *encode(u32 gen, uintptr_t pc)
 		const struct frame *f = &set->frames[first + i];
 
 		p = write_varint(p, frame_pc(pc, n - 1 - i));
-		p = write_varint(p, name_id(gen, f->func));
-		p = write_varint(p, name_id(gen, f->file));
-		p = write_varint(p, f->line);
+		p = write_varint(p, func_id(gen, f));
+		p = write_varint(p, file_id(gen, f));
+		p = write_varint(p, f->line ? f->line : 1);
 	}
 	c = code_alloc((u32)(p - buf));
 	if (!c)
