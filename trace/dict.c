@@ -109,15 +109,18 @@ struct dict_entry *dict_put(struct dict *d, const void *key, size_t len)
 	return add(d, bucket, hash, key, len);
 }
 
+/* Empty first: a goroutine that is dropped in the middle must not leave
+ * memory behind that is freed again. */
 void dict_clear(struct dict *d)
 {
-	struct chunk *c, *next;
+	struct dict_entry **buckets = d->buckets;
+	struct chunk *c = d->chunks, *next;
 
-	for (c = d->chunks; c; c = next) {
+	dict_init(d, d->max);
+	for (; c; c = next) {
 		next = c->next;
 		vm_free(c, c->size);
 	}
-	if (d->buckets)
-		vm_free(d->buckets, BUCKETS_SIZE);
-	dict_init(d, d->max);
+	if (buckets)
+		vm_free(buckets, BUCKETS_SIZE);
 }

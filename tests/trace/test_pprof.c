@@ -9,6 +9,7 @@
 #include <gort/profile.h>
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "child.h"
@@ -80,6 +81,54 @@ static void test_dict_full(void **state)
 	/* What is there can still be found. */
 	assert_int_equal(dict_put(&d, &(u32){ 0 }, sizeof(n))->id, 2);
 	dict_clear(&d);
+}
+
+/* A goroutine that is dropped at the end of a run in whatever it does. */
+static struct dict dropped;
+static _Atomic int begun;
+
+static void fill_and_clear(void *arg)
+{
+	(void)arg;
+	for (u32 i = 0;; i++) {
+		dict_put(&dropped, &i, sizeof(i));
+		dict_clear(&dropped);
+		begun = 1;
+	}
+}
+
+static void drop_it(void *arg)
+{
+	(void)arg;
+	begun = 0;
+	CHECK_EQ(gort_go(fill_and_clear, NULL), 0);
+	while (!begun)
+		gort_yield();
+}
+
+static void test_dict_dropped(void **state)
+{
+	enum { SIZE = 64 << 10 };
+
+	(void)state;
+	dict_init(&dropped, 1 << 20);
+	for (int i = 0; i < 100; i++) {
+		char *after[4];
+
+		run(drop_it, NULL);
+		/* What it gave back may be anybody's now, and look alike. */
+		for (int k = 0; k < 4; k++) {
+			after[k] = mmap(NULL, SIZE, PROT_READ | PROT_WRITE,
+					MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+			assert_ptr_not_equal(after[k], MAP_FAILED);
+			((size_t *)after[k])[1] = SIZE;
+		}
+		dict_clear(&dropped);
+		for (int k = 0; k < 4; k++) {
+			after[k][0] = after[k][SIZE - 1] = 1;
+			munmap(after[k], SIZE);
+		}
+	}
 }
 
 /* --- labels --- */
@@ -752,6 +801,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_dict),
 		cmocka_unit_test(test_dict_full),
+		cmocka_unit_test(test_dict_dropped),
 		cmocka_unit_test(test_set_and_get),
 		cmocka_unit_test(test_label_errors),
 		cmocka_unit_test(test_label_limit),
