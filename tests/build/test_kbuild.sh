@@ -17,7 +17,7 @@ make_tree()
 {
 	mkdir -p "$tree"/{kernel,mm,tests,arch/{stacksplit,x86_64,arm64}} || return
 	cp Makefile Kbuild "$tree" &&
-		cp arch/gort.specs "$tree/arch" &&
+		cp arch/gort.specs arch/gort.lds "$tree/arch" &&
 		cp kernel/gort.pc.in "$tree/kernel" || return
 	cd "$tree" || return
 	touch mm/Kbuild tests/Kbuild arch/x86_64/Kbuild arch/arm64/Kbuild

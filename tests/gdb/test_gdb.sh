@@ -406,6 +406,13 @@ frames()
 }
 
 # backtrace section function...: these and no others
+# One that runs may have been stopped in the handler of SIGURG.
+behind_signal()
+{
+	awk '{ line[NR] = $0 } $0 == "on_sigurg" { from = NR }
+	     END { for (i = from + 1; i <= NR; i++) print line[i] }'
+}
+
 backtrace()
 {
 	local section=$1
@@ -413,7 +420,7 @@ backtrace()
 	sed -n "/^\[$section\]/,/^\[/p" "$tap_tmp/out"
 	# clang jumps from there to systemstack.
 	diff <(printf '%s\n' "$@" | grep -v gort_systemstack_call) \
-	     <(frames "$section" | grep -v gort_systemstack_call)
+	     <(frames "$section" | behind_signal | grep -v gort_systemstack_call)
 }
 
 third_segment()
