@@ -110,12 +110,13 @@ focus()
 	! grep -q hot_one "$tap_tmp/two" && grep -q hot_two "$tap_tmp/two"
 }
 
+# [FN], all of it has names, is true only while no sample hit the PLT.
 mapping()
 {
 	local id
 	id=$(readelf -n "$prog" | awk '/Build ID/ { print $NF }')
 	sed -n '/^Mappings/,$p' "$tap_tmp/raw" | tee "$tap_tmp/maps"
-	grep -q "test_cpuprofile_prog $id.*\[FN\]" "$tap_tmp/maps"
+	grep -q "test_cpuprofile_prog $id" "$tap_tmp/maps"
 }
 
 again()
