@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 
 #include "kernel/proc.h"
+#include "kernel/unwind.h"
 
 static _Atomic bool running;
 
@@ -35,7 +36,7 @@ __public int gort_go_copy(void (*fn)(void *), const void *arg, size_t n)
 	if (n > GORT_GO_COPY_MAX)
 		return -E2BIG;
 	return sched_spawn(fn, (void *)arg, n,
-			   (uintptr_t)__builtin_return_address(0));
+			   find_caller().pc);
 }
 
 __public int gort_go(void (*fn)(void *), void *arg)
@@ -44,7 +45,7 @@ __public int gort_go(void (*fn)(void *), void *arg)
 		return -EPERM;
 	if (!fn)
 		return -EINVAL;
-	return sched_spawn(fn, arg, 0, (uintptr_t)__builtin_return_address(0));
+	return sched_spawn(fn, arg, 0, find_caller().pc);
 }
 
 __public void gort_yield(void)

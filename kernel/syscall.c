@@ -19,6 +19,7 @@
 #include "kernel/preempt.h"
 #include "kernel/proc.h"
 #include "kernel/runq.h"
+#include "kernel/unwind.h"
 
 static void syscall_begin(struct g *gp, uintptr_t pc, uintptr_t fp)
 {
@@ -134,22 +135,14 @@ static void syscall_end(struct g *gp)
 		guard_set(GUARD_POISON);
 }
 
-extern const char morestack_return[];
-
 __public void gort_syscall_enter(void)
 {
-	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
-	uintptr_t *fp = *(uintptr_t **)__builtin_frame_address(0);
+	struct caller caller = find_caller();
 	struct g *gp;
 
 	need_goroutine("gort_syscall_enter");
-	/* When we have returned the frame of __morestack is no more. */
-	if (unlikely(pc == (uintptr_t)morestack_return)) {
-		pc = fp[1];
-		fp = (uintptr_t *)fp[0];
-	}
 	gp = getg();
-	syscall_begin(gp, pc, (uintptr_t)fp);
+	syscall_begin(gp, caller.pc, caller.fp);
 	gp->where = ON_SYSCALL;
 	tls_self()->where = ON_SYSCALL;
 }

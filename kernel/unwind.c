@@ -9,7 +9,6 @@
 
 #include "kernel/sched.h"
 
-extern const char morestack_return[];
 extern const char morestack_mcall[], morestack_mcall_end[];
 
 struct record {

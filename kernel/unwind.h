@@ -33,6 +33,27 @@ struct unwind {
 	uintptr_t pc;		/* in the function itself; 0: at the end */
 };
 
+struct caller {
+	uintptr_t pc;		/* where it goes on */
+	uintptr_t fp;
+};
+
+extern const char morestack_return[];
+
+/*
+ * The caller of the function this is in: not __morestack, whose frame is no
+ * more when that function has returned.
+ */
+static inline __attribute__((always_inline)) struct caller find_caller(void)
+{
+	uintptr_t pc = (uintptr_t)__builtin_return_address(0);
+	uintptr_t *fp = *(uintptr_t **)__builtin_frame_address(0);
+
+	if (unlikely(pc == (uintptr_t)morestack_return))
+		return (struct caller){ fp[1], fp[0] };
+	return (struct caller){ pc, (uintptr_t)fp };
+}
+
 /*
  * unwind_g - begin with a goroutine that is not running: it is off its stack,
  * or in a system call.
