@@ -427,26 +427,39 @@ static void test_stacks(void **state)
 	run(check_stacks, NULL);
 }
 
-/* A function that needs no frame has a caller all the same. */
-static FAR uint64_t leaf(uint64_t n)
-{
-	for (uint64_t i = 0; i < n; i++)
-		__asm__ volatile("" : "+r" (i));
-	return n;
-}
+/* A function that needs no frame has a caller all the same: n cycles or so. */
+void frameless_leaf(uint64_t n);
+
+__asm__(".pushsection .text.nosplit, \"ax\", %progbits\n"
+	".globl	frameless_leaf\n"
+	".type	frameless_leaf, %function\n"
+	"frameless_leaf:\n"
+	"	.cfi_startproc\n"
+#ifdef __x86_64__
+	"1:	decq	%rdi\n"
+	"	jnz	1b\n"
+#else
+	"1:	subs	x0, x0, #1\n"
+	"	b.ne	1b\n"
+#endif
+	"	ret\n"
+	"	.cfi_endproc\n"
+	".size	frameless_leaf, . - frameless_leaf\n"
+	".popsection");
 
 static FAR void calls_leaf(void *arg)
 {
 	int64_t start = cpu_now();
 
 	while (cpu_now() - start < *(int64_t *)arg)
-		leaf(1000000);
+		frameless_leaf(1000000);
 }
 
 static void check_leaf(void *arg)
 {
 	(void)arg;
-	profile_stack(calls_leaf, WANT(FN(calls_leaf), FN(check_leaf)));
+	profile_stack(calls_leaf, WANT(FN(frameless_leaf), FN(calls_leaf),
+				       FN(check_leaf)));
 }
 
 static void test_leaf(void **state)
@@ -570,10 +583,22 @@ static void check_timers(void *arg)
 	CHECK_EQ(gort_cpuprofile_start(-1, HZ), 0);
 }
 
+/* Nobody stops it: its threads end with it. */
+static void check_left_timers(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(sigprof_start(HZ), 0);
+	go_on = 1;
+	start_locked(0);
+	gort_waitgroup_wait(&wg);
+}
+
 static void test_timers(void **state)
 {
 	(void)state;
 	run(check_timers, NULL);
+	assert_int_equal(count_timers(), 0);
+	run(check_left_timers, NULL);
 	assert_int_equal(count_timers(), 0);
 }
 
@@ -919,6 +944,7 @@ static void test_dropped(void **state)
 	(void)state;
 	for (int i = 0; i < 20; i++) {
 		run(leave_them, NULL);
+		assert_int_equal(count_timers(), 0);
 		run(check_nothing_runs, NULL);
 	}
 }
