@@ -489,7 +489,9 @@ static void test_cfi(void **state)
 	uintptr_t pc = pc_with_frame();
 
 	(void)state;
+#ifndef WITH_ASAN	/* there the stack check is not in the table */
 	assert_int_equal(cfi_look((uintptr_t)pc_with_frame), CFI_AT_ENTRY);
+#endif
 	assert_int_equal(cfi_look((uintptr_t)run), CFI_AT_ENTRY);
 	assert_int_equal(cfi_look((uintptr_t)syscall), CFI_AT_ENTRY);
 	assert_int_equal(cfi_look(pc), CFI_FRAME);
