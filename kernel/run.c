@@ -100,10 +100,3 @@ __public uint64_t gort_goid(void)
 {
 	return in_goroutine() ? getg()->id : 0;
 }
-
-/* The C library's own, asked anew each time. */
-#undef errno
-__public int *gort_errno_location(void)
-{
-	return __errno_location();
-}
