@@ -371,16 +371,27 @@ static u64 frame_pc(uintptr_t pc, u32 depth)
 	return (u64)pc | (u64)depth << 48;
 }
 
+/* On g0, in a call that may block: at once, not when sysmon finds out. */
+static void index_program(void *arg)
+{
+	trace_leave_p();
+	frames_at(*(uintptr_t *)arg);
+}
+
 /*
  * The first pc in a file has that indexed, which can take longer than others
  * should wait for the P.
  */
 static const struct frame_set *frames_of(uintptr_t pc)
 {
+	static bool indexed;
 	const struct frame_set *set;
 
 	if (!in_goroutine())
 		return frames_at(pc);
+	if (!indexed)
+		gort_blocking(index_program, &pc);
+	indexed = true;
 	gort_syscall_enter();
 	set = frames_at(pc);
 	gort_syscall_exit();
@@ -511,6 +522,7 @@ static void dump_entries(struct trace_writer *w, u32 kind,
 			}
 			trace_breathe(w);
 		}
+		trace_breathe(w);	/* all may be of another kind */
 	}
 	trace_writer_flush(w);
 }

@@ -386,6 +386,12 @@ static void __systemstack take_from_syscall(void *arg)
 	status_gate_close();
 }
 
+/* In a system call, on g0: another M gets the P. */
+void __systemstack trace_leave_p(void)
+{
+	take_from_syscall(getm()->syscall_p);
+}
+
 static void mention_p(struct p *pp, u32 gen)
 {
 	struct poke poke = { .pp = pp };

@@ -159,6 +159,7 @@ void trace_wait_for_writer(u32 gen, u32 queued);
 /* trace.c */
 void trace_failed(int err);
 void trace_lose(u32 gen, int err);
+void trace_leave_p(void);
 void trace_run_begin(void);
 void trace_run_end(void);
 s64 trace_tick(s64 now);

@@ -67,7 +67,7 @@ commands()
 	print marker
 	tbreak before_growth
 	continue
-	tbreak newstack
+	tbreak newstack if gp->more_need > 16384
 	continue
 	echo [newstack]\n
 	bt
