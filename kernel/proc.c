@@ -694,6 +694,18 @@ void __systemstack sched_ready_list(struct gqueue *list)
 	wake_idle_p();
 }
 
+static __cold void yield_traced(struct m *mp, struct g *gp)
+{
+	bool traced = trace_acquire(mp);
+
+	if (traced)
+		trace_ops->go_stop(mp, gp, TRACE_STOP_YIELD);
+	m_drop_g(mp);
+	g_set_status(gp, G_RUNNING, G_RUNNABLE);
+	if (traced)
+		trace_release(mp);
+}
+
 /*
  * Behind everybody: also behind those in the global queue, or a goroutine
  * that spawns and yields would see only its own P's and never let the others
@@ -702,14 +714,13 @@ void __systemstack sched_ready_list(struct gqueue *list)
 static __g0_noreturn void yield_m(struct g *gp)
 {
 	struct m *mp = gp->m;
-	bool traced = trace_acquire(mp);
 
-	if (unlikely(traced))
-		trace_ops->go_stop(mp, gp, TRACE_STOP_YIELD);
-	m_drop_g(mp);
-	g_set_status(gp, G_RUNNING, G_RUNNABLE);
-	if (unlikely(traced))
-		trace_release(mp);
+	if (unlikely(tracing())) {
+		yield_traced(mp, gp);
+	} else {
+		m_drop_g(mp);
+		g_set_status(gp, G_RUNNING, G_RUNNABLE);
+	}
 	if (unlikely(!globrunq_empty()))
 		globrunq_put_one(gp);
 	else
