@@ -384,16 +384,10 @@ static bool read_form(const struct dwarf_lines *dl, const struct unit *u,
 		reader_take(r, 16);
 		break;
 	case FORM_BLOCK:
-		reader_take(r, read_uleb(r));
-		break;
 	case FORM_BLOCK1:
-		reader_take(r, read_number(r, 1));
-		break;
 	case FORM_BLOCK2:
-		reader_take(r, read_number(r, 2));
-		break;
 	case FORM_BLOCK4:
-		reader_take(r, read_number(r, 4));
+		skip_block(r, form);
 		break;
 	default:
 		return false;

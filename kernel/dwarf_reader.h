@@ -137,6 +137,28 @@ static inline u64 read_offset(struct reader *r, bool dwarf64)
 	return read_number(r, dwarf64 ? 8 : 4);
 }
 
+/* The value of a form that is a block: nothing that we read. */
+static inline void skip_block(struct reader *r, u64 form)
+{
+	switch (form) {
+	case FORM_BLOCK1:
+		reader_take(r, read_number(r, 1));
+		break;
+	case FORM_BLOCK2:
+		reader_take(r, read_number(r, 2));
+		break;
+	case FORM_BLOCK4:
+		reader_take(r, read_number(r, 4));
+		break;
+	case FORM_BLOCK:
+	case FORM_EXPRLOC:
+		reader_take(r, read_uleb(r));
+		break;
+	default:
+		r->bad = true;
+	}
+}
+
 /* A string that ends before the reader does; else "", and it is bad. */
 static inline const char *read_string(struct reader *r)
 {

@@ -2,8 +2,8 @@
 /*
  * kernel/errno.c - errno of the thread that the goroutine is on.
  *
- * On its own, because it is to be a jump and nothing else: no frame, no stack
- * check, no place where the goroutine could go to another thread.
+ * On its own, because unlike other public functions it is to be a jump where
+ * the compiler optimises: no frame, so no stack check.
  */
 #include <gort/gort.h>
 

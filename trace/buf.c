@@ -128,14 +128,10 @@ __cold struct trace_block *trace_buf_refill(struct m *mp, u32 gen,
 	return *at;
 }
 
-struct flush {
-	u32 gen;
-};
-
 /* sysstack: trace.lock. */
 static void __systemstack flush_all(void *arg)
 {
-	u32 gen = ((struct flush *)arg)->gen;
+	u32 gen = *(u32 *)arg;
 	struct m *mp;
 
 	lock(&trace.lock);
@@ -156,9 +152,7 @@ static void __systemstack flush_all(void *arg)
 /* Queue what all Ms have of gen, to which nobody writes any more. */
 void trace_buf_flush_all(u32 gen)
 {
-	struct flush f = { gen };
-
-	trace_systemstack(flush_all, &f);
+	trace_systemstack(flush_all, &gen);
 }
 
 struct take {
@@ -198,14 +192,14 @@ void __systemstack trace_block_free_locked(struct trace_block *b)
 /* To the kernel, which takes its time. */
 void trace_blocks_give_back(struct trace_block *list)
 {
-	struct trace_writer w = { 0 };
+	u64 slice = 0;
 
 	while (list) {
 		struct trace_block *b = list;
 
 		list = b->link;
 		vm_free(b, sizeof(*b));
-		trace_breathe(&w);
+		trace_breathe(&slice);
 	}
 }
 
@@ -214,20 +208,20 @@ void trace_blocks_give_back(struct trace_block *list)
  */
 
 /*
- * Let others run now and then, and the writer catch up.  Not on the system
- * stack, where tracepushdown=0 does it all.
+ * Let others run now and then.  *slice: when they last did, in cycles; begins
+ * as 0.  Not on the system stack, where tracepushdown=0 does it all.
  */
-void trace_breathe(struct trace_writer *w)
+void trace_breathe(u64 *slice)
 {
 	u64 now;
 
 	if (!in_goroutine())
 		return;
 	now = cpu_cycles();
-	if (now - w->slice < trace.slice)
+	if (now - *slice < trace.slice)
 		return;
 	sched_yield_g();
-	w->slice = cpu_cycles();
+	*slice = cpu_cycles();
 }
 
 void trace_writer_flush(struct trace_writer *w)

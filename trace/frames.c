@@ -27,7 +27,7 @@
  *  - open addressing: entries are found by one more load, but never move.
  *
  * Invariants:
- *  I1  What is published is complete, and but for ids and stale constant.
+ *  I1  What is published is complete, and but for stale constant.
  *  I2  Nothing published is freed: readers announce themselves to nobody.
  *      What a map of other objects replaced, and the entries it made stale,
  *      are lost: some hundred bytes per dlopen().
@@ -119,9 +119,8 @@ static _Atomic(struct memo *) memos[1 << MEMO_BUCKETS_LOG2];
 static _Atomic(struct entry *) entries[1 << PC_BUCKETS_LOG2];
 
 static struct frame_index no_index;
-static struct frame_ids no_ids;
-static struct frame_set unknown = {
-	.n = 1, .ids = &no_ids, .frames = { { .func = "", .file = "" } },
+static const struct frame_set unknown = {
+	.n = 1, .frames = { { .func = "", .file = "" } },
 };
 
 /* Fibonacci hashing: Knuth, "The Art of Computer Programming", 6.4. */
@@ -478,8 +477,7 @@ static void set_line(struct frame *f, struct frame_index *idx, u64 unit, u32 fil
 
 static size_t entry_size(u32 n)
 {
-	return sizeof(struct entry) +
-	       n * (sizeof(struct frame) + sizeof(struct frame_ids));
+	return sizeof(struct entry) + n * sizeof(struct frame);
 }
 
 static struct entry *entry_new(uintptr_t pc, u32 n, const char *object)
@@ -490,7 +488,6 @@ static struct entry *entry_new(uintptr_t pc, u32 n, const char *object)
 		return NULL;
 	e->set.pc = pc;
 	e->set.n = n;
-	e->set.ids = (struct frame_ids *)&e->set.frames[n];
 	for (u32 i = 0; i < n; i++)
 		e->set.frames[i] = (struct frame){ .func = "", .file = object };
 	return e;
@@ -610,7 +607,7 @@ static struct entry *entry_publish(struct entry *mine)
 	return mine;
 }
 
-static struct frame_set *frames_make(uintptr_t pc)
+static const struct frame_set *frames_make(uintptr_t pc)
 {
 	struct map *map;
 	struct entry *e;
@@ -634,9 +631,10 @@ static struct frame_set *frames_make(uintptr_t pc)
 	}
 }
 
-static __attribute__((noinline)) struct frame_set *frames_miss(uintptr_t pc)
+static __attribute__((noinline))
+const struct frame_set *frames_miss(uintptr_t pc)
 {
-	struct frame_set *set;
+	const struct frame_set *set;
 	int saved = errno;
 
 	set = frames_make(pc);
@@ -644,7 +642,7 @@ static __attribute__((noinline)) struct frame_set *frames_miss(uintptr_t pc)
 	return set;
 }
 
-struct frame_set *frames_at(uintptr_t pc)
+const struct frame_set *frames_at(uintptr_t pc)
 {
 	/* Acquire: pairs with the publication in entry_publish(). */
 	struct entry *e = atomic_load_explicit(
@@ -667,7 +665,7 @@ struct frame_index *frames_open_file(const char *path)
 	return index_load(path);
 }
 
-struct frame_set *frames_in_file(struct frame_index *idx, u64 addr)
+const struct frame_set *frames_in_file(struct frame_index *idx, u64 addr)
 {
 	struct entry *e = entry_at(idx, "", addr, addr);
 

@@ -26,12 +26,6 @@ struct frame {
 	u32 line;		/* 0: unknown */
 };
 
-/* For whoever calls, under a lock of his own: ids of a generation, say. */
-struct frame_ids {
-	u32 func;
-	u32 file;
-};
-
 /*
  * All frames at one pc, innermost first: what was inlined there, and last the
  * function itself.  The line of all but the first is that of the call.
@@ -39,8 +33,6 @@ struct frame_ids {
 struct frame_set {
 	uintptr_t pc;
 	u32 n;			/* >= 1 */
-	u32 generation;		/* the caller's, as are ids; begins as 0 */
-	struct frame_ids *ids;	/* n of them; begin as 0 */
 	struct frame frames[];
 };
 
@@ -53,10 +45,9 @@ struct frame_set {
  * milliseconds per megabyte of its symbols and line programs.
  *
  * Never NULL.  Without memory to say what is there: a set of one frame of
- * which nothing is known, shared by all such pcs, with pc 0; its ids are the
- * caller's as well.
+ * which nothing is known, shared by all such pcs, with pc 0.
  */
-struct frame_set *frames_at(uintptr_t pc);
+const struct frame_set *frames_at(uintptr_t pc);
 
 /*
  * frames_refresh - notice what was loaded and unloaded.
@@ -74,6 +65,6 @@ void frames_refresh(void);
  * tests.  Nothing is cached by address.
  */
 struct frame_index *frames_open_file(const char *path);
-struct frame_set *frames_in_file(struct frame_index *file, u64 addr);
+const struct frame_set *frames_in_file(struct frame_index *file, u64 addr);
 
 #endif

@@ -471,27 +471,6 @@ static const struct decl *decls_find(const struct decls *ds, u64 code)
 
 /* --- attributes (7.5.4 to 7.5.6) --- */
 
-static void skip_block(struct reader *r, u64 form)
-{
-	switch (form) {
-	case FORM_BLOCK1:
-		reader_take(r, read_number(r, 1));
-		break;
-	case FORM_BLOCK2:
-		reader_take(r, read_number(r, 2));
-		break;
-	case FORM_BLOCK4:
-		reader_take(r, read_number(r, 4));
-		break;
-	case FORM_BLOCK:
-	case FORM_EXPRLOC:
-		reader_take(r, read_uleb(r));
-		break;
-	default:
-		r->bad = true;
-	}
-}
-
 static void read_value(const struct inline_unit *u, struct reader *r,
 		       u64 form, u64 implicit, struct value *v)
 {

@@ -359,14 +359,6 @@ static struct code *code_alloc(u32 size)
 	return c;
 }
 
-static u8 *write_varint(u8 *p, u64 v)
-{
-	for (; v >= 0x80; v >>= 7)
-		*p++ = (u8)v | 0x80;
-	*p++ = (u8)v;
-	return p;
-}
-
 static u32 name_id(u32 gen, const char *s)
 {
 	return id_of(string_put(gen, &dump.strings, s, strlen(s)));
@@ -517,6 +509,7 @@ static void dump_entries(struct trace_writer *w, u32 kind,
 				    const struct trace_entry *e))
 {
 	struct trace_block *b = trace.blocks[w->gen % 2];
+	u64 slice = 0;
 
 	for (; b; b = b->link) {
 		for (u32 pos = 0; pos < b->pos;) {
@@ -530,9 +523,9 @@ static void dump_entries(struct trace_writer *w, u32 kind,
 				trace_lose(w->gen, -ENOMEM);
 				return;
 			}
-			trace_breathe(w);
+			trace_breathe(&slice);
 		}
-		trace_breathe(w);	/* all may be of another kind */
+		trace_breathe(&slice);	/* all may be of another kind */
 	}
 	trace_writer_flush(w);
 }

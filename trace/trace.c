@@ -254,8 +254,8 @@ static void pause_a_bit(void)
 /* All goroutines.  Those that run are put into running. */
 static void note_goroutines(struct notes *n, struct notes *running)
 {
-	struct trace_writer w = { 0 };
 	size_t cursor = 0;
+	u64 slice = 0;
 	struct g *gp;
 	u32 looks = 0;
 
@@ -269,7 +269,7 @@ static void note_goroutines(struct notes *n, struct notes *running)
 		}
 		if (++looks % LOOKS == 0) {
 			status_gate_close();
-			trace_breathe(&w);
+			trace_breathe(&slice);
 			status_gate_open();
 		}
 	}
@@ -322,6 +322,7 @@ static void write_note(struct trace_writer *w, const struct note_g *note)
 static void write_notes(const struct notes *n)
 {
 	struct trace_writer w = { .gen = n->gen };
+	u64 slice = 0;
 
 	for (struct trace_block *b = n->head; b; b = b->link)
 		for (u32 i = 0; i < b->pos; i++) {
@@ -329,7 +330,7 @@ static void write_notes(const struct notes *n)
 
 			if (!trace_mentioned(&note->gp->trace, n->gen))
 				write_note(&w, note);
-			trace_breathe(&w);
+			trace_breathe(&slice);
 		}
 	trace_writer_flush(&w);
 }

@@ -21,7 +21,8 @@
  *	look_at()		a goroutine held by suspend_g()
  *
  * and what the writer's thread, which has no other stack, does between two
- * writes.  None calls anything that can take long.
+ * writes.  None calls anything that can take long; index_program() does, but
+ * has given its P away.  write_rest() is there only with tracepushdown=0.
  */
 #ifndef TRACE_TRACE_H
 #define TRACE_TRACE_H
@@ -119,12 +120,11 @@ struct trace_writer {
 	u32 gen;
 	u8 kind;		/* first byte of each batch; 0: events */
 	struct trace_block *buf;
-	u64 slice;		/* cycles when the caller last yielded */
 };
 
 bool trace_writer_room(struct trace_writer *w, u32 need);
 void trace_writer_flush(struct trace_writer *w);
-void trace_breathe(struct trace_writer *w);
+void trace_breathe(u64 *slice);
 
 /* table.c: numbers, 0 for nothing; M's gen.  Strings end in NUL, or have len. */
 int trace_tables_init(void);
@@ -185,14 +185,18 @@ static inline void put_byte(struct trace_block *b, u8 v)
 	b->data[b->pos++] = v;
 }
 
+/* Where the next byte goes. */
+static inline u8 *write_varint(u8 *p, u64 v)
+{
+	for (; v >= 0x80; v >>= 7)
+		*p++ = (u8)v | 0x80;
+	*p++ = (u8)v;
+	return p;
+}
+
 static inline void put_varint(struct trace_block *b, u64 v)
 {
-	u32 pos = b->pos;
-
-	for (; v >= 0x80; v >>= 7)
-		b->data[pos++] = (u8)v | 0x80;
-	b->data[pos++] = (u8)v;
-	b->pos = pos;
+	b->pos = (u32)(write_varint(&b->data[b->pos], v) - b->data);
 }
 
 /* Monotonic in each stream, whatever the counter does. */

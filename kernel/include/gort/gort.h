@@ -30,9 +30,10 @@ extern "C" {
  * Goroutines that are left are dropped where they stand, as in Go when main
  * returns; memory they had from malloc stays allocated.  One that runs at
  * that moment on another thread is waited for until it can be stopped, as in
- * preemption; so is one in a system call until that returns.  A second gort_run() after that works.
+ * preemption; so is one in a system call until that returns.  A second
+ * gort_run() after that works.
  *
- * Reads GORTMAXPROCS and GORTDEBUG.
+ * Reads GORTMAXPROCS, GORTDEBUG, GORTTRACE and GORTCPUPROFILE.
  *
  * Context: any thread, not a goroutine.  Blocks until fn returns.
  * Returns 0, or
