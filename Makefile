@@ -230,7 +230,8 @@ $(foreach t,$(all-bench-y),$(eval kind@$(t) := bench))
 kind		= $(or $(kind@$(1)),$(if $(filter tests/%,$(1)),test,lib))
 
 generated	:= $(if $(wildcard arch/$(ARCH)/asm-offsets.c),$(O)/generated/asm-offsets.h) \
-		   $(if $(wildcard kernel/lockrank.tbl),$(O)/generated/lockrank.h)
+		   $(if $(wildcard kernel/lockrank.tbl),$(O)/generated/lockrank.h) \
+		   $(if $(wildcard mm/mksizeclass.c),$(O)/generated/sizeclass.h)
 
 # ---------------------------------------------------------------------------
 # if_changed: run cmd_$(1) when a prerequisite or the command itself changed
@@ -356,6 +357,7 @@ quiet_gen	= GEN     $(short)
 quiet_offsets	= $(quiet_gen)
 quiet_lockrank	= $(quiet_gen)
 quiet_lockorder	= $(quiet_gen)
+quiet_sizeclass	= $(quiet_gen)
 quiet_pc	= $(quiet_gen)
 quiet_specs	= $(quiet_gen)
 quiet_offsets_s	= CC      $(short)
@@ -369,13 +371,14 @@ cmd_offsets	= echo '/* Generated from arch/$(ARCH)/asm-offsets.c. */'; \
 		  echo; echo '$(pound)endif'
 cmd_lockrank	= awk -f kernel/lockrank.awk kernel/lockrank.tbl
 cmd_lockorder	= awk -v picture=1 -f kernel/lockrank.awk kernel/lockrank.tbl
+cmd_sizeclass	= $(O)/tools/mksizeclass
 cmd_pc		= sed -e 's|@VERSION@|$(VERSION)|' \
 		  -e 's|@CFLAGS@|$(strip $(call gort-cflags,$${libdir}/gort,$${libdir}/gort))|' \
 		  -e 's|@LIBS@|$(gort-ldflags)|' $<
 cmd_specs	= cat $<
 
 $(O)/generated/asm-offsets.s: arch/$(ARCH)/asm-offsets.c FORCE \
-		| $(filter %/lockrank.h,$(generated))
+		| $(filter-out %/asm-offsets.h,$(generated))
 	$(call if_changed,offsets_s)
 
 $(O)/generated/asm-offsets.h: $(O)/generated/asm-offsets.s arch/asm-offsets.sed FORCE
@@ -383,6 +386,9 @@ $(O)/generated/asm-offsets.h: $(O)/generated/asm-offsets.s arch/asm-offsets.sed 
 
 $(O)/generated/lockrank.h: kernel/lockrank.tbl kernel/lockrank.awk FORCE
 	$(call filechk,lockrank)
+
+$(O)/generated/sizeclass.h: $(O)/tools/mksizeclass FORCE
+	$(call filechk,sizeclass)
 
 # In which order locks are taken, for Graphviz.
 $(O)/generated/lockorder.dot: kernel/lockrank.tbl kernel/lockrank.awk FORCE
