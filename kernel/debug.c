@@ -116,6 +116,11 @@ static int opt_maymorestack(const char *value, struct debug *d)
 	return 0;
 }
 
+static int opt_heappoison(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->heappoison, 1);
+}
+
 static int opt_stackpoison(const char *value, struct debug *d)
 {
 	return parse_u32(value, &d->stackpoison, 1);
@@ -161,6 +166,7 @@ static const struct option options[] = {
 	{ "asyncpreemptoff", "0 or 1", opt_asyncpreemptoff },
 	{ "crash", "0 or 1", opt_crash },
 	{ "guardregions", "0 or 1", opt_guardregions },
+	{ "heappoison", "0 or 1", opt_heappoison },
 	{ "maxguards", "a number", opt_maxguards },
 	{ "maxstack", "bytes, at least a slot of the smallest class; K, M, G", opt_maxstack },
 	{ "maymorestack", "0, move or preempt", opt_maymorestack },

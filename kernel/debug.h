@@ -23,6 +23,7 @@ struct debug {
 	u32 maxprocs;		/* 0: the CPUs of the affinity mask */
 	u32 maymorestack;
 	u32 stackpoison;
+	u32 heappoison;
 	u32 guardregions;	/* 0: as if the kernel had none */
 	u32 asyncpreemptoff;
 	u32 crash;		/* fatal errors leave a core */

@@ -10,6 +10,7 @@
 #include "kernel/sched.h"
 #include "kernel/status.h"
 #include "kernel/tracepoint.h"
+#include "mm/cache.h"
 
 /* Leave the goroutine for g0; errno stays with it. */
 static inline void mcall(void (*fn)(struct g *gp))
@@ -38,6 +39,7 @@ static inline void p_acquire(struct m *mp, struct p *pp)
 	mp->p = pp;
 	atomic_store_explicit(&pp->m, mp, memory_order_relaxed);
 	atomic_store_explicit(&pp->status, P_RUNNING, memory_order_relaxed);
+	tls_self()->heap = heap_fast(pp->heap);
 	TRACE_EVENT(mp, proc_start);
 }
 
@@ -46,6 +48,7 @@ static inline struct p *p_release(struct m *mp)
 	struct p *pp = mp->p;
 
 	TRACE_EVENT(mp, proc_stop);
+	tls_self()->heap = NULL;
 	mp->p = NULL;
 	atomic_store_explicit(&pp->m, NULL, memory_order_relaxed);
 	return pp;

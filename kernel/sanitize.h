@@ -54,6 +54,7 @@ void __sanitizer_start_switch_fiber(void **fake, const void *lo, size_t size);
 void __sanitizer_finish_switch_fiber(void *fake, const void **lo,
 				     size_t *size);
 void __asan_unpoison_memory_region(const volatile void *addr, size_t size);
+void __asan_poison_memory_region(const volatile void *addr, size_t size);
 
 static inline void san_g_create(struct g *gp)
 {
@@ -116,6 +117,27 @@ static inline void san_set_stack(struct g *gp)
 	san_switch(gp);
 #else
 	(void)gp;
+#endif
+}
+
+/* An object of the heap is somebody's; is nobody's. */
+static inline void san_heap_alloc(void *p, size_t size)
+{
+#ifdef GORT_ASAN
+	__asan_unpoison_memory_region(p, size);
+#else
+	(void)p;
+	(void)size;
+#endif
+}
+
+static inline void san_heap_free(void *p, size_t size)
+{
+#ifdef GORT_ASAN
+	__asan_poison_memory_region(p, size);
+#else
+	(void)p;
+	(void)size;
 #endif
 }
 

@@ -255,6 +255,7 @@ struct p {
 	u32 nextrun;		/* times in a row that runnext was taken */
 	u64 goid_next, goid_end;
 	struct stack_cache stacks;
+	struct heap_cache *heap;
 	struct timer_heap timers;
 
 	/* Written by the owner, read by anyone: relaxed. */

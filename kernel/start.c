@@ -104,6 +104,11 @@ int p_new(u32 id)
 	if (!pp)
 		return -ENOMEM;
 	memset(pp, 0, sizeof(*pp));
+	pp->heap = heap_cache_get();
+	if (!pp->heap) {
+		free(pp);
+		return -ENOMEM;
+	}
 	pp->id = id;
 	atomic_store_explicit(&pp->tick, 1, memory_order_relaxed);
 	timers_init(pp);
@@ -115,8 +120,10 @@ int p_new(u32 id)
 
 static void free_ps(void)
 {
-	for (u32 i = 0; i < nallps(); i++)
+	for (u32 i = 0; i < nallps(); i++) {
+		heap_cache_put(sched.ps[i]->heap);
 		free(sched.ps[i]);
+	}
 }
 
 static int sched_init(void)

@@ -284,6 +284,7 @@ static void __systemstack p_retire(struct p *pp)
 		globrunq_put_one(gp);
 	timers_move(pp, sched.ps[0]);
 	stack_cache_flush(pp);
+	cache_flush(pp->heap);
 	atomic_store_explicit(&pp->status, P_DEAD, memory_order_relaxed);
 }
 

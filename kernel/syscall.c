@@ -35,6 +35,7 @@ static void syscall_begin(struct g *gp, uintptr_t pc, uintptr_t fp)
 	gp->syscall_seg = gp->seg;
 	mp->syscall_p = pp;
 	mp->p = NULL;
+	tls_self()->heap = NULL;
 	g_set_status(gp, G_RUNNING, G_SYSCALL);
 	tick_inc(&pp->syscall_tick);
 	/* Release: the P is seen as we leave it by who takes it. */
@@ -128,6 +129,7 @@ static void syscall_end(struct g *gp)
 		return;
 	}
 	mp->p = pp;
+	tls_self()->heap = heap_fast(pp->heap);
 	TRACE_EVENT(mp, syscall_end, gp);
 	releasem(mp);
 	/* Asked meanwhile: the next stack check sees to it. */

@@ -23,8 +23,9 @@ struct heap_cache {
 						 * consistent book */
 	_Atomic u64 nlarge, nlarge_free;	/* large objects */
 	_Atomic u64 large_bytes, large_free_bytes;	/* span_usable() */
-	/* The global book's: usable bytes of all objects. */
-	_Atomic u64 alloc_bytes, free_bytes;
+	/* The global book's: usable bytes of all objects, see
+	 * heap_alloc_bytes(). */
+	_Atomic u64 given_bytes, free_bytes;
 
 	struct span *current[NR_SIZE_CLASSES];
 	struct span *partial[NR_SIZE_CLASSES];
@@ -42,6 +43,12 @@ struct heap_cache {
 
 /* Every cache there ever was, newest first; they stay for good. */
 extern _Atomic(struct heap_cache *) heap_caches;
+
+/*
+ * Bytes ever allocated by way of hc, for the global book: those of objects
+ * given to its slots less those that are still there.
+ */
+u64 heap_alloc_bytes(struct heap_cache *hc);
 
 /* Caches of Ps: NULL when out of memory.  Put back, others may have it. */
 struct heap_cache *heap_cache_get(void);

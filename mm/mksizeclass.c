@@ -142,7 +142,8 @@ static void choose_classes(void)
 		c->round = size - prev - 1;
 		choose_span(c);
 		c->magic = (((uint64_t)1 << 32) + size - 1) / size;
-		c->words = (c->objs + WORD_BITS - 1) / WORD_BITS;
+		/* With one for what may lie behind the last object. */
+		c->words = (c->pages * PAGE - 1) / c->size / WORD_BITS + 1;
 		prev = size;
 	}
 	if (prev != MAX_SMALL)
@@ -247,8 +248,12 @@ static void print_lookup(const char *name, uint32_t from, uint32_t to,
 static void print_header(void)
 {
 	const struct class *worst = &class[find(FINE_MAX + 1)];
+	uint32_t words = 0;
 	unsigned int i;
 
+	for (i = 1; i < nr_classes; i++)
+		if (class[i].words > words)
+			words = class[i].words;
 	for (i = find(FINE_MAX + 1); i < nr_classes; i++) {
 		if (percent(&class[i]) > percent(worst))
 			worst = &class[i];
@@ -261,7 +266,8 @@ static void print_header(void)
 	       "is at most 15 bytes an object.\n */\n",
 	       FINE_MAX, percent(worst), worst->size);
 	printf("#define NR_SIZE_CLASSES\t%u\t/* class 0: none, large */\n"
-	       "#define SIZE_MAX_SMALL\t%u\n\n", nr_classes, MAX_SMALL);
+	       "#define SIZE_MAX_SMALL\t%u\n#define CLASS_WORDS_MAX\t%u\n\n",
+	       nr_classes, MAX_SMALL, words);
 	print_array("u32", "size", offsetof(struct class, size));
 	printf("/* Of a span, of %u bytes each. */\n", PAGE);
 	print_array("u8", "pages", offsetof(struct class, pages));
@@ -269,7 +275,8 @@ static void print_header(void)
 	printf("/* ceil(2^32 / size): off * magic >> 32 is off / size for every "
 	       "byte\n * of a span. */\n");
 	print_array("u32", "magic", offsetof(struct class, magic));
-	printf("/* ceil(objs / %u) */\n", WORD_BITS);
+	printf("/* Of %u bits, for each object and the rest behind the last. */\n",
+	       WORD_BITS);
 	print_array("u8", "words", offsetof(struct class, words));
 	print_lookup("class_of_near", 0, NEAR_MAX, 8);
 	print_lookup("class_of_far", NEAR_MAX, MAX_SMALL, 128);

@@ -11,10 +11,15 @@
 #include "mm/pages.h"
 #include "sizeclass.h"
 
-/* 64 objects: bit i of each is about one of them. */
+/*
+ * 64 objects: bit i of each is about one of them, and set in at most one.
+ * What is freed is not allocated at once: so neither waits for the other.
+ */
 struct span_word {
-	_Atomic u64 free;	/* nobody has it; written by the span's owner */
-	_Atomic u64 remote;	/* freed by others, not yet seen by the owner */
+	_Atomic u64 free;	/* to allocate from; by the span's owner */
+	_Atomic u64 freed;	/* freed by the owner, since free was filled */
+	_Atomic u64 remote;	/* freed by others.  Bits of no object are set
+				 * for good */
 };
 
 /* Whoever may write the free bits of spans: a heap cache, or a central list
@@ -38,10 +43,10 @@ enum span_state {
  */
 struct span {
 	uintptr_t base;
-	_Atomic(struct span_owner *) owner;	/* NULL: large */
+	_Atomic(struct span_owner *) owner;	/* NULL: not in use */
 	u32 size;		/* of an object; 0: large */
 	u32 magic;		/* ceil(2^32 / size) */
-	s32 nlive;		/* at least that many are not free; see heap.c */
+	s32 countdown;		/* frees until its owner is to look at it */
 	u32 npages;
 	u8 class;
 	u8 nwords;
@@ -61,10 +66,20 @@ static inline size_t span_usable(const struct span *s)
 	return s->size ? s->size : (size_t)s->npages << HPAGE_SHIFT;
 }
 
-/* Which object lies at base + off?  Exact for off below 2^17. */
-static inline u32 span_index(const struct span *s, size_t off)
+/*
+ * Which object does base + off, in the span, lie in?  True if at its
+ * beginning.
+ *
+ * magic * size = 2^32 + e with e < size, so off = q * size + r times magic is
+ * q * 2^32 + q * e + r * magic.  off is below 2^17, so q * e is, and magic
+ * is not: the lower half is below magic if, and only if, r is 0.
+ */
+static inline bool span_index(const struct span *s, size_t off, u32 *idx)
 {
-	return (u32)((u64)off * s->magic >> 32);
+	u64 x = (u64)off * s->magic;
+
+	*idx = (u32)(x >> 32);
+	return (u32)x < s->magic;
 }
 
 /*

@@ -22,6 +22,7 @@
 #include <arch/compiler.h>
 
 struct g;
+struct heap_cache;
 struct m;
 
 /* Which stack a thread is on; gsignal is told by the stack pointer alone. */
@@ -42,6 +43,10 @@ struct tls {
 	uintptr_t sig_lo;	/* gsignal */
 	uintptr_t sig_size;
 	u32 where;		/* enum tls_where */
+	bool heap_ended;	/* see mm/cache.c */
+	struct heap_cache *heap; /* of its P, if nothing speaks against fast
+				 * paths; see p_acquire() */
+	struct heap_cache *heap_own;	/* while it has no P */
 };
 
 _Static_assert(offsetof(struct tls, g) == 0, "getg() reads the first word");
