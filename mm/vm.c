@@ -34,50 +34,103 @@ static bool have_guard_regions;
 static _Atomic u32 guard_maps;
 static _Atomic u32 guard_maps_max;
 
-void *vm_reserve(size_t size)
+_Atomic s64 vm_fail_after = -1;
+_Atomic bool vm_fail_for_good;
+
+static __cold bool fail_now(void)
+{
+	s64 left = atomic_load_explicit(&vm_fail_after, memory_order_relaxed);
+
+	/* Once or for good: -1 or 0 is what stays behind. */
+	while (left > 0 || (!left && !vm_fail_for_good))
+		if (atomic_compare_exchange_weak_explicit(&vm_fail_after,
+				&left, left - 1, memory_order_relaxed,
+				memory_order_relaxed))
+			return !left;
+	return !left;
+}
+
+/* Shall this call fail, because a test wants it to? */
+static bool injected(void)
+{
+	return unlikely(atomic_load_explicit(&vm_fail_after,
+					     memory_order_relaxed) >= 0) &&
+	       fail_now();
+}
+
+static void *map_at(void *addr, size_t size, int prot, int flags)
+{
+	flags |= MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	return injected() ? MAP_FAILED : mmap(addr, size, prot, flags, -1, 0);
+}
+
+static void *map_anywhere(size_t size, int prot)
 {
 	int saved = errno;
-	void *p;
+	void *p = map_at(NULL, size, prot, 0);
 
-	p = mmap(NULL, size, PROT_NONE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 	errno = saved;
 	return p == MAP_FAILED ? NULL : p;
+}
+
+void *vm_reserve(size_t size)
+{
+	return map_anywhere(size, PROT_NONE);
 }
 
 /*
  * An address without MAP_FIXED is a wish that every kernel and emulator
  * grants when the range is free; MAP_FIXED_NOREPLACE is too young for some.
  */
+static int map_exactly(uintptr_t addr, size_t size, int prot)
+{
+	void *p = map_at((void *)addr, size, prot, 0);
+
+	if (p == MAP_FAILED)
+		return -ENOMEM;
+	if ((uintptr_t)p == addr)
+		return 0;
+	munmap(p, size);
+	return -EEXIST;
+}
+
 int vm_map(uintptr_t addr, size_t size, bool claimed)
 {
-	int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+	int prot = PROT_READ | PROT_WRITE;
 	int saved = errno, err = 0;
-	void *p;
 
-	p = mmap((void *)addr, size, PROT_READ | PROT_WRITE,
-		 claimed ? flags | MAP_FIXED : flags, -1, 0);
-	if (p == MAP_FAILED) {
+	if (!claimed)
+		err = map_exactly(addr, size, prot);
+	else if (map_at((void *)addr, size, prot, MAP_FIXED) == MAP_FAILED)
 		err = -ENOMEM;
-	} else if ((uintptr_t)p != addr) {
-		munmap(p, size);
-		err = -EEXIST;
-	} else {
-		madvise(p, size, MADV_NOHUGEPAGE);
-	}
+	if (!err)
+		madvise((void *)addr, size, MADV_NOHUGEPAGE);
+	errno = saved;
+	return err;
+}
+
+int vm_reserve_at(uintptr_t addr, size_t size)
+{
+	int saved = errno, err = map_exactly(addr, size, PROT_NONE);
+
+	errno = saved;
+	return err;
+}
+
+int vm_prepare(uintptr_t addr, size_t size)
+{
+	int saved = errno, err = 0;
+
+	if (injected() ||
+	    mprotect((void *)addr, size, PROT_READ | PROT_WRITE))
+		err = -ENOMEM;
 	errno = saved;
 	return err;
 }
 
 void *vm_alloc(size_t size)
 {
-	int saved = errno;
-	void *p;
-
-	p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-		 MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	errno = saved;
-	return p == MAP_FAILED ? NULL : p;
+	return map_anywhere(size, PROT_READ | PROT_WRITE);
 }
 
 void vm_free(void *addr, size_t size)
@@ -88,12 +141,13 @@ void vm_free(void *addr, size_t size)
 	errno = saved;
 }
 
-void vm_release(uintptr_t addr, size_t size)
+bool vm_release(uintptr_t addr, size_t size)
 {
 	int saved = errno;
+	bool released = !madvise((void *)addr, size, MADV_DONTNEED);
 
-	madvise((void *)addr, size, MADV_DONTNEED);
 	errno = saved;
+	return released;
 }
 
 static int guard_by_mprotect(uintptr_t addr, size_t size)
@@ -102,7 +156,7 @@ static int guard_by_mprotect(uintptr_t addr, size_t size)
 					  memory_order_relaxed);
 
 	if (n < atomic_load_explicit(&guard_maps_max, memory_order_relaxed)) {
-		if (!mprotect((void *)addr, size, PROT_NONE))
+		if (!injected() && !mprotect((void *)addr, size, PROT_NONE))
 			return 0;
 		/* The process is at its limit already. */
 		atomic_store_explicit(&guard_maps_max, 0,

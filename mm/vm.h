@@ -4,11 +4,24 @@
  *
  * Sizes and addresses are multiples of the page size.  Any context with
  * 1 KiB of stack; errno is left alone.
+ *
+ * Memory is reserved (addresses only), prepared (may be touched, the kernel
+ * has the pages), or ready (may be touched, counts as ours); mm/pages.h.
  */
 #ifndef MM_VM_H
 #define MM_VM_H
 
+#include <stdatomic.h>
+
 #include <arch/compiler.h>
+
+/*
+ * For tests: when 0 or more, so many further calls that map memory or change
+ * its protection succeed.  The one after them fails as if there was no
+ * memory; with vm_fail_for_good all that follow do.
+ */
+extern _Atomic s64 vm_fail_after;
+extern _Atomic bool vm_fail_for_good;
 
 /* Claim addresses without memory behind; NULL on failure. */
 void *vm_reserve(size_t size);
@@ -20,12 +33,21 @@ void *vm_reserve(size_t size);
  */
 int vm_map(uintptr_t addr, size_t size, bool claimed);
 
+/* Nothing to reserved, exactly there.  0, -ENOMEM, or -EEXIST. */
+int vm_reserve_at(uintptr_t addr, size_t size);
+
+/* Reserved to prepared; huge pages as the system likes.  0 or -ENOMEM. */
+int vm_prepare(uintptr_t addr, size_t size);
+
 /* Anonymous memory anywhere; NULL on failure. */
 void *vm_alloc(size_t size);
 void vm_free(void *addr, size_t size);
 
-/* Give the pages back; they read as zeros afterwards. */
-void vm_release(uintptr_t addr, size_t size);
+/*
+ * Ready to prepared: give the pages back; they read as zeros afterwards.
+ * false: the kernel keeps some of them, as they are: they are locked.
+ */
+bool vm_release(uintptr_t addr, size_t size);
 
 /*
  * Make a range inaccessible for good.  Returns 0, or -ENOSPC when the
