@@ -102,6 +102,22 @@ void page_cache_flush(struct page_cache *pc);
  */
 size_t pages_scavenge(size_t n);
 
+/*
+ * What the bitmaps say: bytes in use, ready but free, and released.  They are
+ * equal to heap_in_use, heap_free and heap_released of the global book while
+ * nobody is inside; what a cache holds is in use for pages_check() until
+ * page_cache_check() has moved it to where it belongs.
+ */
+struct pages_sum {
+	u64 in_use, free, released;
+};
+
+/* Context: any stack, any thread; takes the lock. */
+void pages_check(struct pages_sum *sum);
+
+/* Context: owner of pc, or while the world is stopped. */
+void page_cache_check(const struct page_cache *pc, struct pages_sum *sum);
+
 /* meta_alloc - zeroed memory for the runtime's own records, for good; align
  * is a power of two of at most 64.  NULL when there is none.  Any context;
  * takes a lock on the system stack. */

@@ -1,0 +1,593 @@
+// SPDX-License-Identifier: ISC
+/*
+ * mm/pages.c - the page heap: arenas, the page cache, and the two books.
+ *
+ * One range of addresses holds everything: first the arenas, then the tables
+ * about them, each as large as all arenas together would need.  As with
+ * stacks it is not reserved by a mapping, because emulators keep state per
+ * page of one: arenas and tables are mapped as they are needed, at addresses
+ * nothing else uses, or inside a smaller reservation where those are taken
+ * or do not exist.
+ *
+ * Addresses of the next arena may be taken although the first was free.  They
+ * become a hole: part of the heap for page_in_heap(), which stays one
+ * comparison, but in use by no span for good.  Rejected: to be out of memory
+ * then, because one stray mapping would end the heap.
+ *
+ * Invariants (pages_check() and the tests walk the bitmaps):
+ *  I1  heap_in_use + heap_free + heap_released == heap_mapped.
+ *  I2  mapped_ready == heap_in_use + heap_free + meta_mapped.
+ *  I3  Over all books: committed == heap_in_use + heap_free, released ==
+ *	heap_released, in_heap == heap_in_use.
+ *  I4  A page is in use, free, or released; pages in a cache are in use for
+ *	the bitmaps, and free or released for the books, until given out.
+ * They hold when nobody is inside.
+ *
+ * Locks: the page heap's; on g0, stack growth allocates nothing here, but
+ * what does holds locks that it takes.
+ */
+#include "mm/pages.h"
+
+#include <errno.h>
+
+#include "kernel/panic.h"
+#include "kernel/print.h"
+#include "mm/heap_section.h"
+#include "mm/pagebits.h"
+#include "mm/vm.h"
+
+#ifdef GORT_TSAN
+/* In the lowest range that ThreadSanitizer knows, above the stacks. */
+#define HEAP_BASE	((uintptr_t)0x6000000000)
+#define HEAP_SHIFT	38
+#else
+#define HEAP_BASE	((uintptr_t)0x500000000000)
+#define HEAP_SHIFT	42
+#endif
+#define RESERVE_SHIFT		36	/* of a reservation, at most */
+#define RESERVE_SHIFT_MIN	30
+
+#define ARENA_PAGES	(ARENA_SIZE >> HPAGE_SHIFT)
+#define ARENA_CHUNKS	(ARENA_PAGES >> CHUNK_SHIFT)
+#define HOLES_MAX	64u		/* that one call steps over */
+#define META_CHUNK	((size_t)256 << 10)
+
+/* A table with room for the whole heap, mapped as far as it is needed. */
+struct area {
+	uintptr_t base;
+	size_t mapped;
+};
+
+enum {
+	AREA_SPANS,
+	AREA_CHUNKS,
+	AREA_LEVELS,
+	NR_AREAS = AREA_LEVELS + BITS_LEVELS,
+};
+
+static struct {
+	struct lock lock;	/* protects the rest */
+	struct page_bits bits;
+	struct area area[NR_AREAS];
+	size_t nchunks_max;
+	bool claimed;		/* all of it, by a mapping */
+	uintptr_t meta, meta_end;	/* what meta_alloc() cuts from */
+} heap = { .lock = LOCK_INIT(RANK_HEAP_PAGES) };
+
+struct page_heap page_heap;
+struct mem_global mem_global = { .limit = UINT64_MAX };
+
+static void mem_sub(_Atomic u64 *c, u64 n)
+{
+	atomic_fetch_sub_explicit(c, n, memory_order_relaxed);
+}
+
+static uintptr_t page_addr(size_t page)
+{
+	return page_heap.base + (page << HPAGE_SHIFT);
+}
+
+static size_t addr_page(uintptr_t addr)
+{
+	return (addr - page_heap.base) >> HPAGE_SHIFT;
+}
+
+/*
+ * Growth.
+ */
+
+static void count_meta(size_t size)
+{
+	mem_add(&mem_global.meta_mapped, size);
+	mem_add(&mem_global.mapped_ready, size);
+}
+
+/* A reservation was counted as a whole. */
+static void count_reserved(size_t size)
+{
+	if (!heap.claimed)
+		mem_add(&mem_global.reserved, size);
+}
+
+/* Bytes that the tables need for n chunks. */
+static size_t area_size(unsigned int i, size_t n)
+{
+	if (i == AREA_SPANS)
+		return n * CHUNK_PAGES * sizeof(*page_heap.spans);
+	if (i == AREA_CHUNKS)
+		return n * sizeof(struct page_chunk);
+	i -= AREA_LEVELS;
+	return i < page_bits_levels(n) ?
+	       page_bits_nodes(n, i) * sizeof(struct page_sum) : 0;
+}
+
+/* Tables for n chunks.  What is mapped is of use later, whatever happens. */
+static int grow_tables_locked(size_t n)
+{
+	for (unsigned int i = 0; i < NR_AREAS; i++) {
+		size_t need = ALIGN_UP(area_size(i, n), PAGE_SIZE);
+		struct area *a = &heap.area[i];
+		int err;
+
+		if (need <= a->mapped)
+			continue;
+		err = vm_map(a->base + a->mapped, need - a->mapped,
+			     heap.claimed);
+		if (err)
+			return err;
+		count_meta(need - a->mapped);
+		count_reserved(need - a->mapped);
+		a->mapped = need;
+	}
+	return 0;
+}
+
+/* n chunks more, with memory behind or not. */
+static int grow_chunks_locked(size_t n, bool usable)
+{
+	size_t total = heap.bits.nchunks + n;
+	int err;
+
+	if (total > heap.nchunks_max)
+		return -ENOMEM;
+	err = grow_tables_locked(total);
+	if (err)
+		return err;
+	page_bits_grow(&heap.bits, n, usable);
+	/* Release: pairs with page_in_heap(). */
+	atomic_store_explicit(&page_heap.mapped,
+			      total << (CHUNK_SHIFT + HPAGE_SHIFT),
+			      memory_order_release);
+	return 0;
+}
+
+/* From nothing, or a part of a reservation, to prepared. */
+static int map_arenas(uintptr_t addr, size_t size)
+{
+	int err = heap.claimed ? 0 : vm_reserve_at(addr, size);
+
+	if (err)
+		return err;
+	err = vm_prepare(addr, size);
+	if (err && !heap.claimed)
+		vm_free((void *)addr, size);
+	return err;
+}
+
+/* size bytes of arenas at the end of the heap.  0, -ENOMEM, or -EEXIST. */
+static int grow_arenas_locked(size_t size)
+{
+	size_t nchunks = size >> (CHUNK_SHIFT + HPAGE_SHIFT);
+	uintptr_t addr = page_addr(heap.bits.nchunks << CHUNK_SHIFT);
+	int err;
+
+	if (heap.bits.nchunks + nchunks > heap.nchunks_max)
+		return -ENOMEM;
+	err = map_arenas(addr, size);
+	if (err)
+		return err;
+	err = grow_chunks_locked(nchunks, true);
+	if (err) {
+		/* In a reservation it stays prepared, for the next time. */
+		if (!heap.claimed)
+			vm_free((void *)addr, size);
+		return -ENOMEM;
+	}
+	mem_add(&mem_global.heap_mapped, size);
+	mem_add(&mem_global.heap_released, size);
+	count_reserved(size);
+	return 0;
+}
+
+/*
+ * Grow until n pages in a row are free at the end.  Returns the bytes of new
+ * arenas, 0 when there is no memory.
+ */
+static __cold size_t grow_locked(size_t n)
+{
+	for (u32 holes = 0; holes < HOLES_MAX; holes++) {
+		size_t need = (n - page_bits_tail(&heap.bits)) << HPAGE_SHIFT;
+		int err;
+
+		need = ALIGN_UP(need, ARENA_SIZE);
+		err = grow_arenas_locked(need);
+		if (!err)
+			return need;
+		if (err != -EEXIST || grow_chunks_locked(ARENA_CHUNKS, false))
+			return 0;
+	}
+	return 0;
+}
+
+/*
+ * Giving pages out and taking them back.
+ */
+
+/* What one call did, for the books. */
+struct done {
+	size_t n;		/* pages given out */
+	size_t nreleased;	/* of those were released */
+	size_t grown;		/* bytes of new arenas */
+};
+
+static void count_out(size_t n, size_t nreleased)
+{
+	mem_add(&mem_global.heap_in_use, n << HPAGE_SHIFT);
+	mem_sub(&mem_global.heap_free, (n - nreleased) << HPAGE_SHIFT);
+	mem_sub(&mem_global.heap_released, nreleased << HPAGE_SHIFT);
+	mem_add(&mem_global.mapped_ready, nreleased << HPAGE_SHIFT);
+}
+
+static void book_out(struct mem_book *book, const struct done *d)
+{
+	s64 ready = (s64)(d->nreleased << HPAGE_SHIFT);
+
+	mem_book_add(book, (struct mem_pages){
+		.committed = ready,
+		.released = (s64)d->grown - ready,
+		.in_heap = (s64)(d->n << HPAGE_SHIFT),
+	});
+}
+
+/* A request, as the part of it that runs under the lock sees it. */
+struct request {
+	struct page_cache *pc;
+	size_t page, n, align;
+	bool ok;
+	struct done done;
+};
+
+static void __systemstack take_locked(struct request *r)
+{
+	r->done.n = r->n;
+	r->done.nreleased = page_bits_take(&heap.bits, r->page, r->n);
+	count_out(r->n, r->done.nreleased);
+	r->ok = true;
+}
+
+/* The first place for r->n pages, growing the heap if there is none. */
+static bool find_locked(struct request *r)
+{
+	/* Somewhere in that many is a multiple of align. */
+	size_t n = r->n + r->align - 1;
+	size_t page = page_bits_find(&heap.bits, n);
+
+	if (page == PAGE_NONE) {
+		r->done.grown = grow_locked(n);
+		if (!r->done.grown)
+			return false;
+		page = page_bits_find(&heap.bits, n);
+	}
+	r->page = ALIGN_UP(page, r->align);
+	/* Only then is nothing free before it. */
+	if (n == 1)
+		heap.bits.hint = page >> CHUNK_SHIFT;
+	return true;
+}
+
+/* sysstack: takes the page heap's lock. */
+static void __systemstack alloc_section(void *arg)
+{
+	struct request *r = arg;
+
+	lock_any(&heap.lock);
+	if (find_locked(r))
+		take_locked(r);
+	unlock_any(&heap.lock);
+}
+
+/* sysstack: takes the page heap's lock. */
+static void __systemstack extend_section(void *arg)
+{
+	struct request *r = arg;
+
+	lock_any(&heap.lock);
+	if (page_bits_free(&heap.bits, r->page, r->n))
+		take_locked(r);
+	unlock_any(&heap.lock);
+}
+
+/* sysstack: takes the page heap's lock. */
+static void __systemstack free_section(void *arg)
+{
+	struct request *r = arg;
+
+	lock_any(&heap.lock);
+	if (!page_bits_give(&heap.bits, r->page, r->n, false))
+		throw("pages freed that are not in use");
+	mem_sub(&mem_global.heap_in_use, r->n << HPAGE_SHIFT);
+	mem_add(&mem_global.heap_free, r->n << HPAGE_SHIFT);
+	unlock_any(&heap.lock);
+}
+
+/*
+ * The cache.
+ */
+
+/* sysstack: takes the page heap's lock. */
+static void __systemstack fill_section(void *arg)
+{
+	struct request *r = arg;
+	size_t page;
+
+	lock_any(&heap.lock);
+	page = page_bits_take_word(&heap.bits, &r->pc->free, &r->pc->released);
+	if (page == PAGE_NONE) {
+		r->done.grown = grow_locked(1);
+		if (r->done.grown)
+			page = page_bits_take_word(&heap.bits, &r->pc->free,
+						   &r->pc->released);
+	}
+	unlock_any(&heap.lock);
+	r->pc->base = page == PAGE_NONE ? 0 : page_addr(page);
+}
+
+/* sysstack: takes the page heap's lock. */
+static void __systemstack flush_section(void *arg)
+{
+	struct page_cache *pc = arg;
+
+	lock_any(&heap.lock);
+	page_bits_give_word(&heap.bits, addr_page(pc->base), pc->free,
+			    pc->released);
+	unlock_any(&heap.lock);
+}
+
+void page_cache_flush(struct page_cache *pc)
+{
+	if (pc->free)
+		heap_section(flush_section, pc);
+	*pc = (struct page_cache){ 0 };
+}
+
+/* The first n pages in a row of a cache; the lock is not needed. */
+static bool cache_take(struct request *r)
+{
+	struct page_cache *pc = r->pc;
+	u64 at = bits_runs(pc->free, (unsigned int)r->n), mask;
+	unsigned int bit;
+
+	if (!at)
+		return false;
+	bit = (unsigned int)__builtin_ctzll(at);
+	mask = bits_mask(bit, r->n);
+	r->page = addr_page(pc->base) + bit;
+	r->done.n = r->n;
+	r->done.nreleased =
+		(size_t)__builtin_popcountll(pc->released & mask);
+	pc->free &= ~mask;
+	pc->released &= ~mask;
+	count_out(r->n, r->done.nreleased);
+	r->ok = true;
+	return true;
+}
+
+static void cache_alloc(struct request *r)
+{
+	if (cache_take(r))
+		return;
+	if (!r->pc->free) {
+		heap_section(fill_section, r);
+		if (cache_take(r))
+			return;
+	}
+	/* What it has is in pieces that are too small, for this request. */
+	if (r->pc->base)
+		heap_section(alloc_section, r);
+}
+
+/*
+ * What others call.
+ */
+
+uintptr_t pages_alloc(struct page_cache *pc, struct mem_book *book, size_t n,
+		      size_t align, bool *zeroed)
+{
+	struct request r = { .pc = pc, .n = n, .align = align };
+	size_t max = heap.nchunks_max << CHUNK_SHIFT;
+
+	if (n > max || align > max)
+		return 0;
+	if (n <= PAGE_CACHE_RUN && align == 1)
+		cache_alloc(&r);
+	else
+		heap_section(alloc_section, &r);
+	if (r.ok || r.done.grown)
+		book_out(book, &r.done);
+	*zeroed = r.done.nreleased == n;
+	return r.ok ? page_addr(r.page) : 0;
+}
+
+bool pages_extend(struct mem_book *book, uintptr_t addr, size_t n)
+{
+	struct request r = { .page = addr_page(addr), .n = n };
+
+	if (n > heap.nchunks_max << CHUNK_SHIFT)
+		return false;
+	heap_section(extend_section, &r);
+	if (r.ok)
+		book_out(book, &r.done);
+	return r.ok;
+}
+
+void pages_free(struct mem_book *book, uintptr_t addr, size_t n)
+{
+	struct request r = { .page = addr_page(addr), .n = n };
+
+	heap_section(free_section, &r);
+	mem_book_add(book, (struct mem_pages){
+		.in_heap = -(s64)(n << HPAGE_SHIFT),
+	});
+}
+
+/*
+ * The runtime's own records.
+ */
+
+struct meta_request {
+	size_t size, align;
+	void *p;
+};
+
+/* A mapping of its own for what would waste much of a chunk. */
+static void *meta_large(size_t size)
+{
+	void *p;
+
+	size = ALIGN_UP(size, PAGE_SIZE);
+	p = vm_alloc(size);
+	if (p) {
+		count_meta(size);
+		mem_add(&mem_global.reserved, size);
+	}
+	return p;
+}
+
+static void *meta_alloc_locked(size_t size, size_t align)
+{
+	uintptr_t at = ALIGN_UP(heap.meta, align);
+
+	if (size > META_CHUNK / 4)
+		return meta_large(size);
+	if (!heap.meta || size > heap.meta_end - at) {
+		at = (uintptr_t)meta_large(META_CHUNK);
+		if (!at)
+			return NULL;
+		heap.meta_end = at + META_CHUNK;
+	}
+	heap.meta = at + size;
+	return (void *)at;
+}
+
+/* sysstack: takes the page heap's lock. */
+static void __systemstack meta_section(void *arg)
+{
+	struct meta_request *r = arg;
+
+	lock_any(&heap.lock);
+	r->p = meta_alloc_locked(r->size, r->align);
+	if (r->p)
+		mem_add(&mem_global.meta_in_use, r->size);
+	unlock_any(&heap.lock);
+}
+
+void *meta_alloc(size_t size, size_t align)
+{
+	struct meta_request r = { .size = size, .align = align };
+
+	if (size <= (size_t)1 << HEAP_SHIFT)
+		heap_section(meta_section, &r);
+	return r.p;
+}
+
+/*
+ * Checks.
+ */
+
+/* sysstack: takes the page heap's lock. */
+static void __systemstack check_section(void *arg)
+{
+	struct pages_sum *sum = arg;
+	size_t free, released;
+
+	lock_any(&heap.lock);
+	page_bits_count(&heap.bits, &free, &released);
+	sum->free = (free - released) << HPAGE_SHIFT;
+	sum->released = released << HPAGE_SHIFT;
+	sum->in_use = mem_get(&mem_global.heap_mapped) -
+		      ((u64)free << HPAGE_SHIFT);
+	unlock_any(&heap.lock);
+}
+
+void pages_check(struct pages_sum *sum)
+{
+	heap_section(check_section, sum);
+}
+
+void page_cache_check(const struct page_cache *pc, struct pages_sum *sum)
+{
+	u64 free = (u64)__builtin_popcountll(pc->free) << HPAGE_SHIFT;
+	u64 released = (u64)__builtin_popcountll(pc->released) << HPAGE_SHIFT;
+
+	sum->in_use -= free;
+	sum->free += free - released;
+	sum->released += released;
+}
+
+/*
+ * Where the heap lies.
+ */
+
+/* Addresses for a heap of 1 << shift bytes with its tables. */
+static size_t layout(uintptr_t base, unsigned int shift)
+{
+	size_t nchunks = (size_t)1 << (shift - CHUNK_SHIFT - HPAGE_SHIFT);
+	uintptr_t at = base + ((uintptr_t)1 << shift);
+
+	for (unsigned int i = 0; i < NR_AREAS; i++) {
+		heap.area[i].base = at;
+		at += ALIGN_UP(area_size(i, nchunks), PAGE_SIZE);
+	}
+	heap.nchunks_max = nchunks;
+	return at - base;
+}
+
+/* A range that the kernel chooses, as large as it gives us. */
+static uintptr_t place_reserve(void)
+{
+	for (unsigned int s = RESERVE_SHIFT; s >= RESERVE_SHIFT_MIN; s--) {
+		size_t size = layout(0, s);
+		uintptr_t base = (uintptr_t)vm_reserve(size + ARENA_SIZE);
+
+		if (!base)
+			continue;
+		base = ALIGN_UP(base, ARENA_SIZE);
+		layout(base, s);
+		heap.claimed = true;
+		mem_add(&mem_global.reserved, size + ARENA_SIZE);
+		return base;
+	}
+	return 0;
+}
+
+int pages_init(void)
+{
+	uintptr_t base = HEAP_BASE;
+
+	if (page_heap.base)
+		return 0;
+	if (!vm_reserve_at(base, PAGE_SIZE)) {
+		vm_free((void *)base, PAGE_SIZE);
+		layout(base, HEAP_SHIFT);
+	} else {
+		base = place_reserve();
+		if (!base)
+			return -ENOMEM;
+	}
+	heap.bits.chunk = (void *)heap.area[AREA_CHUNKS].base;
+	for (unsigned int l = 0; l < BITS_LEVELS; l++)
+		heap.bits.level[l] = (void *)heap.area[AREA_LEVELS + l].base;
+	page_heap.spans = (void *)heap.area[AREA_SPANS].base;
+	page_heap.base = base;
+	return 0;
+}
