@@ -591,3 +591,14 @@ int pages_init(void)
 	page_heap.base = base;
 	return 0;
 }
+
+/* Around fork(): the lock may not stay locked in the child. */
+void pages_fork_lock(void)
+{
+	lock_any(&heap.lock);
+}
+
+void pages_fork_unlock(void)
+{
+	unlock_any(&heap.lock);
+}

@@ -123,4 +123,8 @@ void page_cache_check(const struct page_cache *pc, struct pages_sum *sum);
  * takes a lock on the system stack. */
 void *meta_alloc(size_t size, size_t align);
 
+/* Around fork(). */
+void pages_fork_lock(void);
+void pages_fork_unlock(void);
+
 #endif
