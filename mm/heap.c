@@ -428,7 +428,7 @@ __public void *gort_aligned_alloc(size_t align, size_t size)
 		return no_memory(EINVAL);
 	/* A class that is a multiple of a power of two has its objects at
 	 * multiples, and rounding up leads to such a class. */
-	if (align > 16 && size <= SIZE_MAX_SMALL)
+	if (align > 8 && size <= SIZE_MAX_SMALL)
 		size = ALIGN_UP(size + !size, align);
 	p = align <= LARGE_ALIGN_MAX ? heap_alloc(size, align, &zeroed) : NULL;
 	return p ? p : no_memory(ENOMEM);

@@ -9,13 +9,11 @@
 #include <arch/context.h>
 #include "kernel/sched.h"
 
-/* Run fn(arg), which takes locks: on this M's system stack, or, on a thread
- * that is no M, where it stands. */
+/* Run fn(arg), which takes locks: on this M's system stack, or where it
+ * stands, on a thread that is no M or a goroutine in a system call. */
 static inline void heap_section(void (*fn)(void *arg), void *arg)
 {
-	if (likely(getg()))
-		systemstack(fn, arg);
-	else
+	if (unlikely(systemstack(fn, arg)))
 		fn(arg);
 }
 
