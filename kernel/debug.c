@@ -240,6 +240,8 @@ int debug_parse(const char *env, struct debug *d)
 	return 0;
 }
 
+static bool parsed;
+
 /* Read the environment into debug.  0, or -EINVAL after saying why. */
 int debug_parse_env(void)
 {
@@ -256,5 +258,16 @@ int debug_parse_env(void)
 		return -EINVAL;
 	}
 	debug = d;
+	parsed = true;
 	return 0;
+}
+
+/*
+ * debug_parse_first - for what is used without gort_run(), or before: a bad
+ * value is said, and counts for nothing.
+ */
+void debug_parse_first(void)
+{
+	if (!parsed)
+		debug_parse_env();
 }

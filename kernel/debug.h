@@ -41,6 +41,7 @@ struct debug {
 extern struct debug debug;
 
 int debug_parse_env(void);
+void debug_parse_first(void);
 int debug_parse(const char *env, struct debug *d);
 
 #endif

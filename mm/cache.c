@@ -23,6 +23,8 @@
  * Locks: hold_lock, pool_lock, then span.c's.
  */
 #define _GNU_SOURCE
+#include <gort/mem.h>
+
 #include "mm/cache.h"
 
 #include <errno.h>
@@ -32,6 +34,7 @@
 
 #include "kernel/debug.h"
 #include "kernel/sched.h"
+#include "kernel/stw.h"
 #include "mm/heap_section.h"
 
 _Atomic(struct heap_cache *) heap_caches;
@@ -255,6 +258,18 @@ void heap_flush(void)
 		central_scavenge(hc);
 }
 
+__public int64_t gort_free_os_memory(void)
+{
+	if (!in_goroutine())
+		return -EPERM;
+	stw_begin(STW_FREE_OS_MEMORY);
+	heap_hold_threads();
+	heap_flush();
+	heap_let_threads_go();
+	stw_end();
+	return (int64_t)pages_scavenge(SIZE_MAX);
+}
+
 /* Take in what others freed in caches that nobody uses.  Does anything else
  * wait for them? */
 void heap_reclaim(struct heap_cache *own)
@@ -308,6 +323,8 @@ static void fork_child(void)
 
 static void init(void)
 {
+	debug_parse_first();
+	lock_init_once();
 	init_err = pages_init();
 	if (init_err)
 		return;
