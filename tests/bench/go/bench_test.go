@@ -734,6 +734,49 @@ func BenchmarkMutexContended(b *testing.B) {
 	checkEqual(b, "times locked", c.count, b.N)
 }
 
+// MallocFree: an object on the heap, with what it takes to collect it.  The
+// others of ../alloc.c have no twin here.
+
+var sink unsafe.Pointer
+
+func mallocFree[T any](b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	for i := 0; i < b.N; i++ {
+		sink = unsafe.Pointer(new(T))
+	}
+}
+
+func BenchmarkMallocFree(b *testing.B) {
+	b.Run("16", mallocFree[[16]byte])
+	b.Run("64", mallocFree[[64]byte])
+	b.Run("256", mallocFree[[256]byte])
+	b.Run("4096", mallocFree[[4096]byte])
+}
+
+// ReadMemStats: of a heap with objects of many sizes.
+
+var kept [][]byte
+
+func BenchmarkReadMemStats(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	kept = nil
+	for size := 16; size <= 16<<10; size += 16 {
+		kept = append(kept, make([]byte, size))
+	}
+	var st runtime.MemStats
+	read := 0
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		runtime.ReadMemStats(&st)
+		if st.Mallocs-st.Frees >= 1024 {
+			read++
+		}
+	}
+	b.StopTimer()
+	checkEqual(b, "reads", read, b.N)
+	runtime.KeepAlive(kept)
+}
+
 // Memory: goroutines that wait, in a process of their own.
 
 func readFile(path string) string {
