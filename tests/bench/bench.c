@@ -14,6 +14,7 @@
  */
 #define _GNU_SOURCE
 #include <gort/gort.h>
+#include <gort/mem.h>
 
 #include <fcntl.h>
 #include <inttypes.h>
@@ -41,6 +42,7 @@
 #define CONTENDERS	8
 #define OTHER_TIMERS	10000
 #define SLEEPERS	1000
+#define KEPT		1024	/* objects */
 #define MINUTE_NS	((int64_t)60 * NSEC)
 #define FRAME_PAD	208	/* makes descend()'s frame about 256 bytes */
 #define SEGMENT_APART	((uintptr_t)1 << 20)
@@ -857,6 +859,32 @@ static void bench_mutex_contended(const struct bench *b, uint64_t n)
 }
 
 /* ------------------------------------------------------------------------
+ * ReadMemStats: of a heap with objects of many sizes
+ */
+
+static void bench_read_memstats(const struct bench *b, uint64_t n)
+{
+	static void *kept[KEPT];
+	struct gort_memstats *st = malloc(sizeof(*st));
+	uint64_t read = 0;
+
+	(void)b;
+	for (size_t i = 0; i < KEPT; i++)
+		kept[i] = gort_alloc((i + 1) * 16);
+	timer_start();
+	for (uint64_t i = 0; i < n; i++) {
+		int err = gort_read_memstats(st);
+
+		read += !err && st->mallocs - st->frees >= KEPT;
+	}
+	timer_stop();
+	check_equal("reads", read, n);
+	for (size_t i = 0; i < KEPT; i++)
+		gort_free(kept[i]);
+	free(st);
+}
+
+/* ------------------------------------------------------------------------
  * Memory: goroutines that wait
  */
 
@@ -1251,6 +1279,7 @@ static const struct bench benches[] = {
 	{ "BenchmarkSegmentPlain", 1, bench_segment_plain, 0 },
 	{ "BenchmarkMutexUncontended", 1, bench_mutex_uncontended, 0 },
 	{ "BenchmarkMutexContended", 2, bench_mutex_contended, 0 },
+	{ "BenchmarkReadMemStats", 1, bench_read_memstats, 0 },
 };
 
 #define NR_BENCHES	(sizeof(benches) / sizeof(benches[0]))

@@ -142,6 +142,7 @@ BEGIN {
 	row("StackGrow1M", "ratio", 0.6, "ns/op")
 	row("MutexUncontended", "ratio", 0.9, "ns/op")
 	row("MutexContended", "ratio", 1.0, "ns/op")
+	row("ReadMemStats", "ratio", 0.4, "ns/op")
 	row("Memory/parked-goroutine", "value", 4500, "B/goroutine")
 	row("Memory/parked-goroutine", "value", 64, "VMAs")
 	row("CallChecked", "", "", "ns/op")
@@ -259,3 +260,4 @@ fi
 if grep -qE -e "$BENCH" <<<TraceDump; then
 	GO=$go COUNT=$COUNT bash tests/bench/tracedump.sh
 fi
+GO=$go COUNT=$COUNT BENCHTIME=$BENCHTIME BENCH=$BENCH bash tests/bench/alloc.sh
