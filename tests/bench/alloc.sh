@@ -93,7 +93,8 @@ secure_mimalloc()
 find_hardened()
 {
 	[[ -e $out/mi-secure.so ]] || secure_mimalloc
-	hardened scudo "$(printf '%s\n' /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.scudo_standalone-"$(uname -m)".so | sort -V | tail -n 1)"
+	hardened scudo "$(printf '%s\n' /usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.scudo_standalone-"$(uname -m)".so |
+		sort -V | tail -n 1)"
 	hardened mi-secure "$out/mi-secure.so"
 	hardened glibc-check libc_malloc_debug.so.0
 }
