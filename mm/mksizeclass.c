@@ -95,9 +95,11 @@ static uint32_t min_objs(uint32_t size)
 {
 	if (size <= 128)
 		return 64;
-	if (size <= 1024)
+	if (size <= 512)
 		return 32;
-	return size <= 8192 ? 8 : 4;
+	if (size <= 2048)
+		return 8;
+	return size <= 4096 ? 4 : 2;
 }
 
 /* Bytes of a full span that nobody asked for, if all ask for the least. */

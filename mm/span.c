@@ -332,6 +332,10 @@ static void span_release(struct heap_cache *hc, struct span *s)
  * A cache's spans.
  */
 
+/* A span of up to so many pages stays when it is empty, as the only one with
+ * room: it would soon be wanted again. */
+#define SPARE_PAGES	2
+
 /* Objects of s were freed: list it, or let it go. */
 static void settle(struct heap_cache *hc, struct span *s)
 {
@@ -351,8 +355,8 @@ static void settle(struct heap_cache *hc, struct span *s)
 		list_push(list, s);
 		/* fall through */
 	case SPAN_PARTIAL:
-		/* The last one stays: it would soon be wanted again. */
-		if (s->countdown > 0 || (*list == s && !s->next))
+		if (s->countdown > 0 ||
+		    (s->npages <= SPARE_PAGES && *list == s && !s->next))
 			break;
 		list_remove(list, s);
 		span_release(hc, s);
