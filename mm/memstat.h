@@ -18,6 +18,7 @@
 #include <stdatomic.h>
 
 #include <arch/compiler.h>
+#include <gort/mem.h>
 
 /*
  * The part of the consistent book that is about pages: bytes, as changes,
@@ -78,5 +79,65 @@ static inline u64 mem_get(const _Atomic u64 *c)
 {
 	return atomic_load_explicit(c, memory_order_relaxed);
 }
+
+/*
+ * Both books, added up.
+ *
+ * Exact while the world is stopped and threads are held.  Otherwise each
+ * cache's part is whole, but they are of different moments: frees are read
+ * before allocs, and what would be negative is 0.
+ */
+struct mem_aggregate {
+	/* The consistent book: bytes, or objects. */
+	u64 committed;		/* ready: arenas and the three in_ below */
+	u64 released;		/* prepared memory of arenas */
+	u64 in_heap;		/* in spans of objects */
+	u64 in_stacks;		/* goroutine stacks, by watermark */
+	u64 in_workbufs;	/* tracer, profiler, signal stacks */
+	u64 in_ptr_scalar_bits;	/* records: tables, spans with their bits */
+	u64 total_alloc, total_free;	/* bytes of objects */
+	u64 mallocs, frees;
+	u64 large_allocs, large_frees;	/* of those: objects of no class */
+	u64 large_bytes, large_free_bytes;
+	u64 nalloc[GORT_MEM_CLASSES];	/* objects by class */
+	u64 nfree[GORT_MEM_CLASSES];
+
+	/* The global book; see struct mem_global. */
+	struct {
+		u64 heap_in_use, heap_free, heap_released;
+		u64 heap_mapped, meta_mapped, meta_in_use;
+		u64 reserved, limit;
+		u64 mapped_ready;	/* stacks and others, too */
+		u64 stacks;		/* by watermark, free or not */
+		u64 stacks_free;	/* of those: of no goroutine */
+		u64 other;		/* as in_workbufs */
+		u64 alloc_bytes, free_bytes;	/* of objects */
+	} global;
+};
+
+/* mem_aggregate - add them up.  Context: any; on the system stack when they
+ * are to be exact. */
+void mem_aggregate(struct mem_aggregate *a);
+
+/*
+ * read_memstats_m - what gort_read_memstats() gives.  With
+ * GORTDEBUG=doublecheckmemstats=1 a difference between the books is a fatal
+ * error.
+ * sysstack: may take the locks of sysmon and the tracer.  World stopped, and
+ * threads held by the caller (heap_hold_threads()).
+ */
+void read_memstats_m(struct gort_memstats *st);
+
+/* memstats_fill - the same numbers out of sums. */
+void memstats_fill(struct gort_memstats *st, const struct mem_aggregate *a);
+
+/*
+ * read_memstats_slow - for tests: recomputed from spans, their bits, and the
+ * bitmaps of pages.  Context: as read_memstats_m().
+ */
+void read_memstats_slow(struct gort_memstats *st);
+
+/* For tests: what is added to the global book's heap_in_use. */
+extern _Atomic u64 mem_skew;
 
 #endif
