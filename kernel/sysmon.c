@@ -21,6 +21,9 @@
  * cost every switch a look at the clock: it is when sysmon last saw another
  * one.  So slices are shorter than SLICE_NS by up to one sleep, never longer.
  *
+ * It works with its lock held, and sleeps without, so that who needs numbers
+ * to stay as they are can hold it up: stopping the world does not.
+ *
  * It is an M like others, but on its thread's own stack, without goroutines,
  * and not counted where threads that could wake a goroutine are.
  */
@@ -62,8 +65,9 @@ static struct {
 	_Atomic bool stop;
 	_Atomic bool asleep;		/* without end */
 	struct note note, done;
+	struct lock lock;		/* held while it works */
 	struct watch watch[MAXPROCS_LIMIT];
-} sysmon;
+} sysmon = { .lock = LOCK_INIT(RANK_SYSMON) };
 
 static bool all_idle(void)
 {
@@ -256,6 +260,22 @@ static void watch_stacks(s64 now)
 				      memory_order_relaxed);
 }
 
+/* All there is to do now.  Was a P taken?  *most: sleep at most so long. */
+static bool work(s64 now, s64 before, s64 *most, s64 *trace_next)
+{
+	bool taken;
+
+	lock(&sysmon.lock);
+	atomic_store_explicit(&sched.clock, now, memory_order_relaxed);
+	taken = retake(now, before, most);
+	poll_network(now);
+	watch_stacks(now);
+	if (trace_ops)
+		*trace_next = trace_ops->tick(now);
+	unlock(&sysmon.lock);
+	return taken;
+}
+
 static void sysmon_loop(void)
 {
 	s64 now = nanotime(), before = now, sleep = RETAKE_NS;
@@ -277,12 +297,7 @@ static void sysmon_loop(void)
 		}
 		before = now;
 		now = nanotime();
-		atomic_store_explicit(&sched.clock, now, memory_order_relaxed);
-		quiet = retake(now, before, &most) ? 0 : quiet + 1;
-		poll_network(now);
-		watch_stacks(now);
-		if (trace_ops)
-			trace_next = trace_ops->tick(now);
+		quiet = work(now, before, &most, &trace_next) ? 0 : quiet + 1;
 		schedtrace_tick(now);
 		if (quiet <= SHORT_SLEEPS)
 			sleep = RETAKE_NS;
@@ -306,6 +321,16 @@ static void *sysmon_thread(void *arg)
 	m_end_helper(arg);
 	note_wakeup(&sysmon.done);
 	return NULL;
+}
+
+void __systemstack sysmon_hold(void)
+{
+	lock(&sysmon.lock);
+}
+
+void __systemstack sysmon_let_go(void)
+{
+	unlock(&sysmon.lock);
 }
 
 s64 sysmon_slice_begun(u32 i)

@@ -69,6 +69,10 @@ struct trace_ops {
 	void (*run_end)(void);
 	/* sysmon, now and then.  When to call again at the latest. */
 	s64 (*tick)(s64 now);
+
+	/* Nothing is handed over from hold() to let_go().  On g0. */
+	void (*hold)(void);
+	void (*let_go)(void);
 };
 
 extern const struct trace_ops *trace_ops;	/* set before main() or never */

@@ -504,6 +504,17 @@ static void ev_stack(struct m *mp, enum trace_stack what, uintptr_t base,
 		put_varint(b, (u64)__builtin_ctzll(size) + 1);
 }
 
+/* sysstack: trace.lock. */
+static void __systemstack hold(void)
+{
+	lock(&trace.lock);
+}
+
+static void __systemstack let_go(void)
+{
+	unlock(&trace.lock);
+}
+
 const struct trace_ops trace_event_ops = {
 	.proc_start = ev_proc_start,
 	.proc_stop = ev_proc_stop,
@@ -525,4 +536,6 @@ const struct trace_ops trace_event_ops = {
 	.run_begin = trace_run_begin,
 	.run_end = trace_run_end,
 	.tick = trace_tick,
+	.hold = hold,
+	.let_go = let_go,
 };

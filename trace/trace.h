@@ -15,7 +15,7 @@
  * is for:
  *
  *	buf_hand_over(), flush_all(), block_link()	trace.lock
- *	all_flushed(), take_empty()			trace.lock
+ *	all_flushed(), take_empty(), hold()		trace.lock
  *	poke_p(), take_from_syscall()			sched.lock
  *	announce(), denounce(), want_advance_g0()	sched.lock
  *	look_at()		a goroutine held by suspend_g()
