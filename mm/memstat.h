@@ -22,8 +22,8 @@
 
 /*
  * The part of the consistent book that is about pages: bytes, as changes,
- * so one cache's may be below 0.  Written by the owner of the cache between
- * mem_book_begin() and mem_book_end(); read by anyone, whole, by way of seq.
+ * so one cache's may be below 0.  Written by the owner of the cache, read by
+ * anyone, whole, by way of seq.
  */
 struct mem_pages {
 	s64 committed;		/* ready memory of arenas */
@@ -55,6 +55,9 @@ static inline void mem_book_add(struct mem_book *b, struct mem_pages d)
 	atomic_store_explicit(&b->seq, seq + 2, memory_order_release);
 }
 
+/* mem_book_read - all of it, of one moment.  Context: any. */
+struct mem_pages mem_book_read(const struct mem_book *b);
+
 /* The global book. */
 struct mem_global {
 	_Atomic u64 heap_in_use;	/* bytes of pages in spans of objects */
@@ -69,6 +72,10 @@ struct mem_global {
 };
 
 extern struct mem_global mem_global;
+
+/* Ready, outside of arenas and records: tracer, profiler, signal stacks, the
+ * free lists of stacks.  See vm_alloc(). */
+extern _Atomic u64 mem_other;
 
 static inline void mem_add(_Atomic u64 *c, u64 n)
 {
@@ -115,16 +122,15 @@ struct mem_aggregate {
 	} global;
 };
 
-/* mem_aggregate - add them up.  Context: any; on the system stack when they
- * are to be exact. */
+/* mem_aggregate - add them up.  sysstack: lock of stacks' books. */
 void mem_aggregate(struct mem_aggregate *a);
 
 /*
  * read_memstats_m - what gort_read_memstats() gives.  With
  * GORTDEBUG=doublecheckmemstats=1 a difference between the books is a fatal
  * error.
- * sysstack: may take the locks of sysmon and the tracer.  World stopped, and
- * threads held by the caller (heap_hold_threads()).
+ * sysstack: lock of stacks' books.  Between memstats_hold() and
+ * memstats_let_go().
  */
 void read_memstats_m(struct gort_memstats *st);
 
@@ -132,12 +138,19 @@ void read_memstats_m(struct gort_memstats *st);
 void memstats_fill(struct gort_memstats *st, const struct mem_aggregate *a);
 
 /*
+ * memstats_hold - until memstats_let_go() what read_memstats_m() gives stays
+ * the same: holds threads without a P (heap_hold_threads()), and with
+ * GORTDEBUG=doublecheckmemstats=1 sysmon and the tracer.
+ * sysstack: their locks.  World stopped.
+ */
+void memstats_hold(void);
+void memstats_let_go(void);
+
+/*
  * read_memstats_slow - for tests: recomputed from spans, their bits, and the
- * bitmaps of pages.  Context: as read_memstats_m().
+ * bitmaps of pages.  Context: as read_memstats_m(), and no goroutine in a
+ * system call.
  */
 void read_memstats_slow(struct gort_memstats *st);
-
-/* For tests: what is added to the global book's heap_in_use. */
-extern _Atomic u64 mem_skew;
 
 #endif

@@ -170,7 +170,7 @@ static int map_arenas(uintptr_t addr, size_t size)
 		return err;
 	err = vm_prepare(addr, size);
 	if (err && !heap.claimed)
-		vm_free((void *)addr, size);
+		vm_unmap((void *)addr, size);
 	return err;
 }
 
@@ -190,7 +190,7 @@ static int grow_arenas_locked(size_t size)
 	if (err) {
 		/* In a reservation it stays prepared, for the next time. */
 		if (!heap.claimed)
-			vm_free((void *)addr, size);
+			vm_unmap((void *)addr, size);
 		return -ENOMEM;
 	}
 	mem_add(&mem_global.heap_mapped, size);
@@ -455,7 +455,11 @@ static void *meta_large(size_t size)
 	void *p;
 
 	size = ALIGN_UP(size, PAGE_SIZE);
-	p = vm_alloc(size);
+	p = vm_reserve(size);
+	if (p && vm_prepare((uintptr_t)p, size)) {
+		vm_unmap(p, size);
+		p = NULL;
+	}
 	if (p) {
 		count_meta(size);
 		mem_add(&mem_global.reserved, size);
@@ -577,7 +581,7 @@ int pages_init(void)
 	if (page_heap.base)
 		return 0;
 	if (!vm_reserve_at(base, PAGE_SIZE)) {
-		vm_free((void *)base, PAGE_SIZE);
+		vm_unmap((void *)base, PAGE_SIZE);
 		layout(base, HEAP_SHIFT);
 	} else {
 		base = place_reserve();

@@ -27,9 +27,15 @@
  *  I1  A slot below nslots has an owner: goroutine, P cache or free list.
  *  I2  ->size of a free slot's header tells its resident bytes; 0 means the
  *	kernel has them back.
- *  I3  stat_resident is the sum of ->size over all slots.
+ *  I3  stat_resident is the sum of ->size over all slots, and so is that of
+ *	all Ps' stacks.ready and lone.ready.
  *
- * Locks: class->lock, then map_lock.  Both on g0: stack growth takes them.
+ * The two sums of I3 are the global and the consistent book of stacks (see
+ * mm/memstat.h).  With the world stopped they are equal, and stay so while
+ * lone.lock is held: who has a P has stopped, who has none takes the lock.
+ *
+ * Locks: class->lock, then map_lock or lone.lock.  On g0: stack growth takes
+ * them.
  */
 #include "mm/stack.h"
 
@@ -41,6 +47,7 @@
 #include "kernel/sanitize.h"
 #include "kernel/sched.h"
 #include "kernel/tracepoint.h"
+#include "mm/memstat.h"
 #include "mm/vm.h"
 
 #ifdef GORT_TSAN
@@ -72,6 +79,7 @@ struct stack_class {
 	u32 nfree;
 	u32 nfree_low;		/* least there were since the last scavenging */
 	u32 *free;		/* indices, a stack */
+	size_t free_mapped;	/* bytes of it */
 	_Atomic u64 free_bytes;	/* resident bytes of those; read by anyone */
 } __attribute__((aligned(64)));
 
@@ -87,6 +95,12 @@ static u32 g0_mapped;		/* map_lock */
 
 static _Atomic u64 stat_resident, stat_peak, stat_slots, stat_mapped;
 static _Atomic u64 stat_in_place, stat_switch, stat_unguarded;
+
+/* What those without a P did to resident memory. */
+static struct {
+	struct lock lock;
+	s64 ready;
+} lone = { .lock = LOCK_INIT(RANK_STACK_BOOKS) };
 
 static const u32 cache_max[STACK_CLASSES] = { 256, 16, 4, 2, 1, 1, 1, 1 };
 
@@ -132,22 +146,48 @@ static void stat_add(_Atomic u64 *c, u64 n)
 	atomic_fetch_add_explicit(c, n, memory_order_relaxed);
 }
 
-static void resident_add(size_t n)
+static void resident_change(s64 n)
 {
 	u64 now, peak;
 
-	now = atomic_fetch_add_explicit(&stat_resident, n,
-					memory_order_relaxed) + n;
+	now = atomic_fetch_add_explicit(&stat_resident, (u64)n,
+					memory_order_relaxed) + (u64)n;
 	peak = atomic_load_explicit(&stat_peak, memory_order_relaxed);
-	while (now > peak &&
+	while (n > 0 && now > peak &&
 	       !atomic_compare_exchange_weak_explicit(&stat_peak, &peak, now,
 			memory_order_relaxed, memory_order_relaxed))
 		;
 }
 
+static __cold void __systemstack resident_change_lone(s64 n)
+{
+	lock(&lone.lock);
+	lone.ready += n;
+	resident_change(n);
+	unlock(&lone.lock);
+}
+
+/* n more bytes have memory behind, in both books.  M locked, or on g0;
+ * without a P on g0. */
+static void resident_add(s64 n)
+{
+	struct p *pp = getm()->p;
+	s64 ready;
+
+	if (unlikely(!pp)) {
+		resident_change_lone(n);
+		return;
+	}
+	/* Only the owner writes. */
+	ready = atomic_load_explicit(&pp->stacks.ready, memory_order_relaxed);
+	atomic_store_explicit(&pp->stacks.ready, ready + n,
+			      memory_order_relaxed);
+	resident_change(n);
+}
+
 static void resident_sub(size_t n)
 {
-	atomic_fetch_sub_explicit(&stat_resident, n, memory_order_relaxed);
+	resident_add(-(s64)n);
 }
 
 /* Where the guard word is for a watermark of size bytes. */
@@ -183,7 +223,7 @@ void segment_grow(struct segment *seg, uintptr_t sp)
 
 	while (size < need)
 		size *= 2;
-	resident_add(size - seg->size);
+	resident_add((s64)(size - seg->size));
 	seg->size = size;
 	segment_update_guard(seg);
 }
@@ -206,6 +246,30 @@ static __cold void guard_missing(void)
 		print("gort: no more memory mappings: new stacks have no guard region (vm.max_map_count)\n");
 }
 
+/*
+ * Let the free list hold n indices; class->lock held.  Mapped as far as there
+ * are slots, so that statistics say what it takes.  0 or -ENOMEM.
+ */
+static int free_list_room_locked(struct stack_class *c, u32 n)
+{
+	size_t have = c->free_mapped;
+	size_t want = ALIGN_UP(n * sizeof(u32), PAGE_SIZE);
+
+	if (!c->free) {
+		c->free = vm_reserve(ALIGN_UP(c->nmax * sizeof(u32),
+					      PAGE_SIZE));
+		if (!c->free)
+			return -ENOMEM;
+	}
+	if (want > have) {
+		if (vm_map((uintptr_t)c->free + have, want - have, true))
+			return -ENOMEM;
+		c->free_mapped = want;
+		mem_add(&mem_other, want - have);
+	}
+	return 0;
+}
+
 /* Give class more memory; class->lock held.  0 or -ENOMEM. */
 static int class_map_locked(struct stack_class *c, unsigned int class)
 {
@@ -216,11 +280,10 @@ static int class_map_locked(struct stack_class *c, unsigned int class)
 		chunk = stack_class_size(class);
 	if (c->nmapped + (chunk >> class_shift(class)) > c->nmax)
 		return -ENOMEM;
-	if (!c->free) {
-		c->free = vm_alloc(ALIGN_UP(c->nmax * sizeof(u32), PAGE_SIZE));
-		if (!c->free)
-			return -ENOMEM;
-	}
+	err = free_list_room_locked(c, c->nmapped +
+				    (u32)(chunk >> class_shift(class)));
+	if (err)
+		return err;
 	lock(&map_lock);
 	err = vm_map(slot_addr(class, c->nmapped), chunk, region.claimed);
 	unlock(&map_lock);
@@ -597,8 +660,7 @@ void stack_count_growth(bool in_place)
 	stat_add(in_place ? &stat_in_place : &stat_switch, 1);
 }
 
-/* A snapshot, without locks: exact when nothing changes meanwhile. */
-void stack_read_stats(struct stack_stats *st)
+static u64 idle_bytes(void)
 {
 	u64 idle = 0;
 
@@ -606,6 +668,14 @@ void stack_read_stats(struct stack_stats *st)
 		idle += stat_get(&classes[i].free_bytes);
 	for (u32 i = 0; i < nallps(); i++)
 		idle += stat_get(&sched.ps[i]->stacks.bytes);
+	return idle;
+}
+
+/* A snapshot, without locks: exact when nothing changes meanwhile. */
+void stack_read_stats(struct stack_stats *st)
+{
+	u64 idle = idle_bytes();
+
 	*st = (struct stack_stats){
 		.resident = stat_get(&stat_resident),
 		.peak = stat_get(&stat_peak),
@@ -616,6 +686,44 @@ void stack_read_stats(struct stack_stats *st)
 		.guards_missing = stat_get(&stat_unguarded),
 	};
 	st->inuse = st->resident > idle ? st->resident - idle : 0;
+}
+
+/*
+ * stack_read_books - both books of resident memory, of one moment.
+ * sysstack: lone.lock.
+ */
+void __systemstack stack_read_books(struct stack_books *b)
+{
+	s64 ready;
+
+	lock(&lone.lock);
+	ready = lone.ready;
+	for (u32 i = 0; i < nallps(); i++)
+		ready += atomic_load_explicit(&sched.ps[i]->stacks.ready,
+					      memory_order_relaxed);
+	b->global = stat_get(&stat_resident);
+	unlock(&lone.lock);
+	b->consistent = ready;
+	b->idle = idle_bytes();
+}
+
+/*
+ * stack_count_slow - the same from the slots themselves.  The world is
+ * stopped, nobody grows or frees a stack in a system call, and sysmon is held.
+ */
+void stack_count_slow(u64 *resident, u64 *inuse)
+{
+	size_t cursor = 0;
+	struct g *gp;
+
+	*resident = 0;
+	*inuse = 0;
+	for (unsigned int class = 0; class < STACK_CLASSES; class++)
+		for (u32 i = 0; i < classes[class].nslots; i++)
+			*resident += slot_segment(class, i)->size;
+	while ((gp = stack_next_g(&cursor)))
+		for (struct segment *s = &gp->seg0; s; s = s->next)
+			*inuse += s->size;
 }
 
 /*
@@ -683,7 +791,7 @@ static int region_choose(void)
 	void *p;
 
 	if (!vm_map(REGION_BASE, PAGE_SIZE, false)) {
-		vm_free((void *)REGION_BASE, PAGE_SIZE);
+		vm_unmap((void *)REGION_BASE, PAGE_SIZE);
 		region.base = REGION_BASE;
 		region.span = span;
 		return 0;
@@ -742,4 +850,5 @@ void stack_reset(void)
 		vm_release(slot_addr(i, 0), c->nslots * size);
 	}
 	atomic_store_explicit(&stat_resident, 0, memory_order_relaxed);
+	lone.ready = 0;		/* the Ps are gone */
 }

@@ -92,6 +92,7 @@ struct stack_cache {
 	struct segment *head[STACK_CLASSES];
 	u32 count[STACK_CLASSES];
 	_Atomic u64 bytes;	/* watermarks of all of them */
+	_Atomic s64 ready;	/* what this P did to resident memory */
 };
 
 struct stack_stats {
@@ -105,6 +106,13 @@ struct stack_stats {
 	u64 guards_missing;
 };
 
+/* Resident bytes, twice; they are equal with the world stopped. */
+struct stack_books {
+	u64 global;		/* one word for all */
+	s64 consistent;		/* added up */
+	u64 idle;		/* of no goroutine */
+};
+
 int stack_init(void);
 void stack_reset(void);
 struct segment *stack_alloc(struct p *pp, unsigned int class);
@@ -113,6 +121,8 @@ void stack_cache_flush(struct p *pp);
 void stack_scavenge(void);
 int stack_g0_alloc(unsigned int id, uintptr_t *lo, uintptr_t *top);
 void stack_read_stats(struct stack_stats *st);
+void stack_read_books(struct stack_books *b);
+void stack_count_slow(u64 *resident, u64 *inuse);
 struct g *stack_next_g(size_t *cursor);
 void stack_count_growth(bool in_place);
 

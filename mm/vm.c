@@ -22,11 +22,14 @@
 #include <unistd.h>
 
 #include "kernel/debug.h"
+#include "mm/memstat.h"
 #include "mm/stack.h"
 
 #ifndef MADV_GUARD_INSTALL
 #define MADV_GUARD_INSTALL	102
 #endif
+
+_Atomic u64 mem_other;
 
 static bool have_guard_regions;
 
@@ -130,10 +133,20 @@ int vm_prepare(uintptr_t addr, size_t size)
 
 void *vm_alloc(size_t size)
 {
-	return map_anywhere(size, PROT_READ | PROT_WRITE);
+	void *p = map_anywhere(size, PROT_READ | PROT_WRITE);
+
+	if (p)
+		mem_add(&mem_other, size);
+	return p;
 }
 
 void vm_free(void *addr, size_t size)
+{
+	mem_add(&mem_other, -(u64)size);
+	vm_unmap(addr, size);
+}
+
+void vm_unmap(void *addr, size_t size)
 {
 	int saved = errno;
 

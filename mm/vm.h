@@ -39,9 +39,12 @@ int vm_reserve_at(uintptr_t addr, size_t size);
 /* Reserved to prepared; huge pages as the system likes.  0 or -ENOMEM. */
 int vm_prepare(uintptr_t addr, size_t size);
 
-/* Anonymous memory anywhere; NULL on failure. */
+/* Anonymous memory anywhere, counted in mem_other; NULL on failure. */
 void *vm_alloc(size_t size);
 void vm_free(void *addr, size_t size);
+
+/* Give up a range that was not vm_alloc()ed. */
+void vm_unmap(void *addr, size_t size);
 
 /*
  * Ready to prepared: give the pages back; they read as zeros afterwards.

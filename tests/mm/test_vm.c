@@ -229,10 +229,10 @@ static void test_map(void **state)
 	assert_int_equal(errno, 99);
 	assert_accessible(p, size / 2);
 	assert_guarded(p + size / 2, size / 2);
-	vm_free(p, size);
+	vm_unmap(p, size);
 	assert_int_equal(vm_map((uintptr_t)p, size, false), 0);
 	assert_accessible(p, size);
-	vm_free(p, size);
+	vm_unmap(p, size);
 }
 
 static void test_failures(void **state)
