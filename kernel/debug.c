@@ -73,6 +73,11 @@ static int opt_crash(const char *value, struct debug *d)
 	return parse_u32(value, &d->crash, 1);
 }
 
+static int opt_doublecheckmemstats(const char *value, struct debug *d)
+{
+	return parse_u32(value, &d->doublecheckmemstats, 1);
+}
+
 static int opt_scheddetail(const char *value, struct debug *d)
 {
 	return parse_u32(value, &d->scheddetail, 1);
@@ -165,6 +170,7 @@ static int opt_traceversion(const char *value, struct debug *d)
 static const struct option options[] = {
 	{ "asyncpreemptoff", "0 or 1", opt_asyncpreemptoff },
 	{ "crash", "0 or 1", opt_crash },
+	{ "doublecheckmemstats", "0 or 1", opt_doublecheckmemstats },
 	{ "guardregions", "0 or 1", opt_guardregions },
 	{ "heappoison", "0 or 1", opt_heappoison },
 	{ "maxguards", "a number", opt_maxguards },

@@ -29,6 +29,7 @@ struct debug {
 	u32 crash;		/* fatal errors leave a core */
 	u32 schedtrace;		/* ms between two reports; 0: none */
 	u32 scheddetail;
+	u32 doublecheckmemstats; /* compare the books when they are read */
 	u32 traceallocfree;	/* trace goroutine stacks, too */
 	u32 tracecheckstackownership;
 	u32 tracepushdown;	/* 0: generations end on the system stack */

@@ -30,6 +30,7 @@ static const char *const reasons[NR_STW_REASONS] = {
 	[STW_STACK_DUMP] = "stack dump",
 	[STW_TRACE_START] = "start trace",
 	[STW_FREE_OS_MEMORY] = "free OS memory",
+	[STW_READ_MEMSTATS] = "read memstats",
 	[STW_TEST] = "test",
 };
 

@@ -46,6 +46,8 @@ static void test_values(void **state)
 	assert_int_equal(parsed.maymorestack, MAYMORESTACK_OFF);
 	assert_int_equal(parse("stackpoison=1"), 0);
 	assert_int_equal(parsed.stackpoison, 1);
+	assert_int_equal(parse("doublecheckmemstats=1"), 0);
+	assert_int_equal(parsed.doublecheckmemstats, 1);
 	assert_int_equal(parse("guardregions=1"), 0);
 	assert_int_equal(parsed.guardregions, 1);
 	assert_int_equal(parse("maxguards=4294967295"), 0);
@@ -143,6 +145,8 @@ static void test_mistakes(void **state)
 		{ "stackpoison=+1", "stackpoison=+1: want 0 or 1" },
 		{ "stackpoison=0x1", "stackpoison=0x1: want 0 or 1" },
 		{ "stackpoison=1=1", "stackpoison=1=1: want 0 or 1" },
+		{ "doublecheckmemstats=2",
+		  "doublecheckmemstats=2: want 0 or 1" },
 		{ "guardregions=-1", "guardregions=-1: want 0 or 1" },
 		{ "maxguards=5X", "maxguards=5X: want a number" },
 		{ "maxguards=4G", "maxguards=4G: want a number" },
