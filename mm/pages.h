@@ -123,7 +123,7 @@ void page_cache_check(const struct page_cache *pc, struct pages_sum *sum);
  * takes a lock on the system stack. */
 void *meta_alloc(size_t size, size_t align);
 
-/* Around fork(). */
+/* Around fork(), and to read the numbers of one moment.  Not nested. */
 void pages_fork_lock(void);
 void pages_fork_unlock(void);
 
