@@ -280,7 +280,7 @@ static bool in_use(const struct span *s, u32 idx)
 
 static void free_object(struct heap_cache *hc, struct span *s, uintptr_t addr)
 {
-	u32 idx;
+	u32 idx, class, size;
 
 	if (!span_index(s, addr - s->base, &idx))
 		bad_pointer(addr);
@@ -297,10 +297,13 @@ static void free_object(struct heap_cache *hc, struct span *s, uintptr_t addr)
 			span_settle(hc, s);
 		return;
 	}
+	/* Afterwards the record may be another span's. */
+	class = s->class;
+	size = s->size;
 	if (!span_free_remote(s, idx))
 		bad_pointer(addr);
-	count_add(&hc->nfree[s->class], 1);
-	count_add(&hc->free_bytes, s->size);
+	count_add(&hc->nfree[class], 1);
+	count_add(&hc->free_bytes, size);
 }
 
 static __attribute__((noinline)) void free_slow(void *p)
@@ -368,14 +371,15 @@ __public void *gort_alloc(size_t size)
 static __nosplit void free_other(struct heap_cache *hc, struct span *s,
 				 void *p)
 {
-	u32 idx;
+	/* Once it is free the record may be another span's. */
+	u32 class = s->class, size = s->size, idx;
 
-	if (unlikely(!hc || !s->size ||
+	if (unlikely(!hc || !size ||
 		     !span_index(s, (uintptr_t)p - s->base, &idx) ||
 		     !span_free_remote(s, idx)))
 		return free_slow(p);
-	count_add(&hc->nfree[s->class], 1);
-	count_add(&hc->free_bytes, s->size);
+	count_add(&hc->nfree[class], 1);
+	count_add(&hc->free_bytes, size);
 }
 
 __public void gort_free(void *p)
