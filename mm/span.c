@@ -137,8 +137,9 @@ static void owner_push(struct span_owner *o, struct span *s)
 			memory_order_release, memory_order_relaxed));
 }
 
-/* span_queue - have its owner look at a span.  Context: any thread. */
-void span_queue(struct span *s)
+/* span_queue - have its owner look at a span.  Context: any thread.
+ * nosplit: as span_free_remote(). */
+void __nosplit span_queue(struct span *s)
 {
 	struct span_owner *o;
 
@@ -171,8 +172,11 @@ static void drop_unused(struct span *s)
  *	is it queued?			take remote's bits
  *
  * so either the owner sees the bit or the span is queued again.
+ *
+ * nosplit: a check could move the caller to another P, in the middle of what
+ * it does with the cache of this one.
  */
-bool span_free_remote(struct span *s, u32 idx)
+bool __nosplit span_free_remote(struct span *s, u32 idx)
 {
 	struct span_word *w = &s->words[idx / 64];
 	u64 bit = (u64)1 << idx % 64;
