@@ -26,7 +26,6 @@
 #ifdef PLAIN
 #include <dlfcn.h>
 #include <pthread.h>
-#include <sched.h>
 #else
 #include <gort/gort.h>
 #include <gort/mem.h>
@@ -37,6 +36,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <regex.h>
+#include <sched.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -131,7 +131,11 @@ static void timer_stop(void)
 #define mem_calloc	calloc
 #define mem_realloc	realloc
 #define mem_free	free
-#define yield		sched_yield
+
+static void yield(void)
+{
+	sched_yield();
+}
 
 struct other {
 	pthread_t thread;
@@ -192,8 +196,14 @@ static void mem_trim(void)
 #define mem_calloc	gort_calloc
 #define mem_realloc	gort_realloc
 #define mem_free	gort_free
-#define yield		gort_yield
 #define mem_trim	gort_free_os_memory
+
+/* To a goroutine, and as threads do to who else wants the CPU. */
+static void yield(void)
+{
+	gort_yield();
+	sched_yield();
+}
 
 struct other {
 	struct gort_waitgroup wg;
