@@ -520,6 +520,9 @@ static void central_drain_locked(struct span **empty)
 		if (s->countdown > 0)
 			continue;
 		list_remove(&central.partial[s->class], s);
+		/* Who is late in span_free_remote() and queues it once more
+		 * finds it in use no more. */
+		atomic_store_explicit(&s->owner, NULL, memory_order_relaxed);
 		s->next = *empty;
 		*empty = s;
 	}

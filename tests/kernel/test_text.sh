@@ -7,7 +7,7 @@
 set -u
 . tests/build/tap.sh
 
-flags="-O2 -Ikernel/include -Itrace/include -B$O/tools/gort-as -specs=$O/gort.specs
+flags="-O2 -Ikernel/include -Imm/include -Itrace/include -B$O/tools/gort-as -specs=$O/gort.specs
 	-fno-integrated-as -Wno-unused-command-line-argument
 	-fno-omit-frame-pointer -mno-omit-leaf-frame-pointer
 	-fno-stack-clash-protection"
