@@ -4,10 +4,10 @@
  */
 #include "kernel/debug.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/errno.h"
 #include "kernel/print.h"
 #include "mm/stack.h"
 

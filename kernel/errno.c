@@ -3,15 +3,18 @@
  * kernel/errno.c - errno of the thread that the goroutine is on.
  *
  * On its own, because unlike other public functions it is to be a jump where
- * the compiler optimises: no frame, so no stack check.
+ * the compiler optimises.
  */
-#include <gort/gort.h>
+#include "kernel/errno.h"
 
 #include <arch/compiler.h>
 
-/* The C library's own, asked anew each time. */
-#undef errno
-__public int *gort_errno_location(void)
+/*
+ * The C library's own, asked anew each time.
+ *
+ * nosplit: signal handlers and code that must not switch ask for it, too.
+ */
+__public int * __nosplit __no_tsan gort_errno_location(void)
 {
 	return __errno_location();
 }

@@ -9,13 +9,13 @@
 #define _GNU_SOURCE
 #include "kernel/lock.h"
 
-#include <errno.h>
 #include <linux/membarrier.h>
 #include <sched.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <arch/cpu.h>
+#include "kernel/errno.h"
 #include "kernel/panic.h"
 #include "kernel/print.h"
 #include "kernel/sched.h"

@@ -12,12 +12,12 @@
 #define _GNU_SOURCE
 #include "kernel/proc.h"
 
-#include <errno.h>
 #include <sched.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "kernel/errno.h"
 #include "kernel/netpoll.h"
 #include "kernel/preempt.h"
 #include "kernel/print.h"
@@ -189,7 +189,7 @@ void m_run(struct m *mp)
 
 	san_g_adopt_thread(tg);
 	san_g_create(mp->g0);
-	mp->errno_addr = __errno_location();
+	mp->errno_addr = &errno;
 	t->g0 = mp->g0;
 	t->g0_sp = mp->g0->seg0.top;
 	t->sig_lo = (uintptr_t)mp->gsignal;
@@ -303,7 +303,7 @@ __attribute__((noinline)) void m_begin_helper(struct m *mp)
 	t->g0 = mp->g0;
 	t->g = mp->g0;
 	t->where = ON_G0;
-	mp->errno_addr = __errno_location();
+	mp->errno_addr = &errno;
 	mp->tid = (int)syscall(SYS_gettid);
 	/* For the profiler: the stack below fn's frame record. */
 	mp->g0->seg0.top = *(uintptr_t *)__builtin_frame_address(0);

@@ -14,16 +14,13 @@
  */
 #include "kernel/maps.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
-/*
- * Not inlined: errno is per thread, and a compiler would keep its address in
- * a loop of the caller's, in which a goroutine may change threads.
- */
-static __attribute__((noinline)) bool maps_fill(struct maps_reader *r)
+#include "kernel/errno.h"
+
+static bool maps_fill(struct maps_reader *r)
 {
 	ssize_t n;
 

@@ -5,12 +5,12 @@
 #define _GNU_SOURCE
 #include "kernel/lock.h"
 
-#include <errno.h>
 #include <linux/futex.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <arch/cpu.h>
+#include "kernel/errno.h"
 #include "kernel/time.h"
 
 /*

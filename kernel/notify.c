@@ -52,7 +52,7 @@ static _Atomic int wake_fd = -1;
  */
 static __no_tsan void on_signal(int sig)
 {
-	int saved = *__errno_location();
+	int saved = errno;
 	u64 one = 1;
 
 	/* Release: pairs with the exchange in dispatch(). */
@@ -62,7 +62,7 @@ static __no_tsan void on_signal(int sig)
 	if (syscall(SYS_write, atomic_load_explicit(&wake_fd,
 						    memory_order_relaxed),
 		    &one, sizeof(one)) < 0)
-		*__errno_location() = saved;
+		errno = saved;
 }
 
 static void send_to_all(int sig)
@@ -90,14 +90,14 @@ static void dispatch(void *arg)
 /* The goroutine and its eventfd, once per run. */
 static int start_dispatcher(void)
 {
-	int saved = *__errno_location(), fd, err;
+	int saved = errno, fd, err;
 
 	if (notify.started)
 		return 0;
 	fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	if (fd < 0) {
-		err = -*__errno_location();
-		*__errno_location() = saved;
+		err = -errno;
+		errno = saved;
 		return err;
 	}
 	err = sched_spawn_background(dispatch, (void *)(intptr_t)fd);
@@ -132,7 +132,7 @@ static int install(int sig)
 		.sa_handler = on_signal,
 		.sa_flags = SA_ONSTACK | SA_RESTART,
 	};
-	int saved = *__errno_location();
+	int saved = errno;
 
 	if (notify.users[sig]++)
 		return 0;
@@ -140,7 +140,7 @@ static int install(int sig)
 	if (!sigaction_raw(sig, &sa, &notify.old[sig]))
 		return 0;
 	notify.users[sig]--;
-	*__errno_location() = saved;
+	errno = saved;
 	return -EINVAL;
 }
 

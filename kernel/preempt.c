@@ -35,7 +35,6 @@
 #define _GNU_SOURCE
 #include "kernel/preempt.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -44,6 +43,7 @@
 #include <unistd.h>
 
 #include <arch/preempt.h>
+#include "kernel/errno.h"
 #include "kernel/proc.h"
 #include "kernel/runq.h"
 #include "kernel/sigurg.h"

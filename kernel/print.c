@@ -7,12 +7,12 @@
  */
 #include "kernel/print.h"
 
-#include <errno.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <arch/tls.h>
+#include "kernel/errno.h"
 
 struct sink {
 	char *buf;

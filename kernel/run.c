@@ -13,7 +13,7 @@ static _Atomic bool running;
 
 __public int gort_run(void (*fn)(void *), void *arg)
 {
-	int saved = *__errno_location(), err;
+	int saved = errno, err;
 
 	if (!fn)
 		return -EINVAL;
@@ -23,7 +23,7 @@ __public int gort_run(void (*fn)(void *), void *arg)
 	if (!err)
 		err = sched_run(fn, arg);
 	atomic_store_explicit(&running, false, memory_order_release);
-	*__errno_location() = saved;
+	errno = saved;
 	return err;
 }
 

@@ -14,12 +14,12 @@
 #define _GNU_SOURCE
 #include "kernel/signal.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <arch/cpu.h>
+#include "kernel/errno.h"
 #include "kernel/print.h"
 #include "kernel/sched.h"
 #include "kernel/sigurg.h"

@@ -53,7 +53,6 @@
 #define _GNU_SOURCE
 #include "kernel/sigprof.h"
 
-#include <errno.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -61,6 +60,7 @@
 #include <unistd.h>
 
 #include <arch/cpu.h>
+#include "kernel/errno.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"
 #include "kernel/time.h"

@@ -17,11 +17,11 @@
 #define _GNU_SOURCE
 #include "kernel/sigurg.h"
 
-#include <errno.h>
 #include <signal.h>
 
 #include <arch/cpu.h>
 #include <arch/preempt.h>
+#include "kernel/errno.h"
 #include "kernel/preempt.h"
 #include "kernel/sched.h"
 #include "kernel/signal.h"

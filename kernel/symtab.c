@@ -42,12 +42,12 @@
 #include "kernel/symtab.h"
 
 #include <elf.h>
-#include <errno.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "kernel/errno.h"
 #include "kernel/maps.h"
 #include "kernel/sort.h"
 

@@ -13,7 +13,6 @@
 #define _GNU_SOURCE
 #include "mm/vm.h"
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -22,6 +21,7 @@
 #include <unistd.h>
 
 #include "kernel/debug.h"
+#include "kernel/errno.h"
 #include "mm/memstat.h"
 #include "mm/stack.h"
 

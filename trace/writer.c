@@ -18,11 +18,11 @@
 #define _GNU_SOURCE
 #include "trace/trace.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "kernel/errno.h"
 #include "kernel/proc.h"
 #include "kernel/runq.h"
 

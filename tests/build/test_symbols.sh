@@ -64,13 +64,25 @@ no_executable_stack()
 		grep 'note.GNU-stack.* X '
 }
 
+# kernel/errno.h.  The reader of traces, which is built without the runtime
+# for the fuzzer, calls nothing but the library between two uses.
+errno_is_looked_up_anew()
+{
+	find "$O/kernel" "$O/mm" "$O/trace" -name '*.o' |
+		grep -v -e '/kernel/errno\.o$' -e '/trace/reader/' |
+		while read -r o; do
+			undefined "$o" | sed -n "s|^__errno_location$|$o: &|p"
+		done | nothing
+}
+
 lib=$(realpath "$O/libgort.a")
 
-plan 6
+plan 7
 check 'only public names are global' only_public_names
 check 'there are public names' some_public_names
 check 'archive members have different names' different_members
 check 'the main member wraps nothing' main_member_wraps_nothing
 check 'the other members use its public names only' members_use_public_names
 check 'no executable stack is asked for' no_executable_stack
+check 'the address of errno is not kept' errno_is_looked_up_anew
 finish
