@@ -28,9 +28,16 @@ extern bool heap_poison;
 #define HEAP_SLOW_TRACE		2u
 extern _Atomic u32 heap_slow_path;
 
-/* What the thread's block is to say of its P's cache. */
+/*
+ * What the thread's block is to say of its P's cache.  With GORT_DEBUG inline
+ * functions are functions, with stack checks: a goroutine could be moved in
+ * the middle of the fast paths.
+ */
 static inline struct heap_cache *heap_fast(struct heap_cache *hc)
 {
+#ifdef GORT_DEBUG
+	return NULL;
+#endif
 	return likely(!atomic_load_explicit(&heap_slow_path,
 					    memory_order_relaxed)) ? hc : NULL;
 }
