@@ -15,9 +15,9 @@
  */
 #include <gort/mem.h>
 
-#include <errno.h>
 #include <string.h>
 
+#include "kernel/errno.h"
 #include "kernel/panic.h"
 #include "kernel/sanitize.h"
 #include "mm/cache.h"
@@ -106,8 +106,7 @@ static inline void *take_object(struct heap_slot *sl, u64 free)
 {
 	word_set_free(sl->word, free & (free - 1));
 	count_add(&sl->nalloc, 1);
-	return (void *)(sl->base +
-			(unsigned int)__builtin_ctzll(free) * sl->size);
+	return (void *)(sl->base + ((u64)__builtin_ctzll(free) & 63) * sl->size);
 }
 
 static inline struct span *find_span(uintptr_t addr)
@@ -344,13 +343,15 @@ static __attribute__((noinline)) void settle_slow(struct span *s)
 
 __public void *gort_alloc(size_t size)
 {
-	struct heap_cache *hc = tls_self()->heap;
+	struct heap_cache *hc = tls_heap();
 	struct heap_slot *sl;
 	u64 free;
 
 	if (unlikely(!hc || size > SIZE_MAX_SMALL))
 		return alloc_slow(size);
 	sl = &hc->slot[size_class_of(size)];
+	/* Or the compiler computes it anew at each use. */
+	__asm__("" : "+r" (sl));
 	free = word_free(sl->word);
 	if (unlikely(!free)) {
 		/* What was freed there meanwhile?  The one word that no span
@@ -384,7 +385,7 @@ static __nosplit void free_other(struct heap_cache *hc, struct span *s,
 
 __public void gort_free(void *p)
 {
-	struct heap_cache *hc = tls_self()->heap;
+	struct heap_cache *hc = tls_heap();
 	uintptr_t off = (uintptr_t)p - page_heap.base;
 	struct span *s;
 	u32 idx;

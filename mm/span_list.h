@@ -5,6 +5,7 @@
 #ifndef MM_SPAN_LIST_H
 #define MM_SPAN_LIST_H
 
+#include <arch/cpu.h>
 #include "mm/heap.h"
 
 static inline u64 word_free(const struct span_word *w)
@@ -38,13 +39,6 @@ static inline u64 count_bits(u64 x)
 	x = (x & m2) + (x >> 2 & m2);
 	x = (x + (x >> 4)) & m4;
 	return x * (~(u64)0 / 255) >> 56;
-}
-
-/* Only the owner of the cache writes. */
-static inline void count_add(_Atomic u64 *c, u64 n)
-{
-	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed)
-			      + n, memory_order_relaxed);
 }
 
 /* span.c */

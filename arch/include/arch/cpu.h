@@ -14,9 +14,23 @@
 #ifndef ARCH_CPU_H
 #define ARCH_CPU_H
 
+#include <stdatomic.h>
+
 #include <arch/compiler.h>
 
 #include <asm/cpu.h>
+
+/*
+ * count_add - add to a counter that one thread writes and others read: they
+ * see it before or after, and no order is implied.
+ */
+#ifndef count_add
+static inline void count_add(_Atomic u64 *c, u64 n)
+{
+	atomic_store_explicit(c, atomic_load_explicit(c, memory_order_relaxed)
+			      + n, memory_order_relaxed);
+}
+#endif
 
 u64 cpu_cycles_hz_told(void);
 bool cpu_cycles_steady(void);

@@ -11,6 +11,7 @@
  * Every CPU provides in <asm/tls.h>:
  *	struct tls *tls_self(void)	this thread's block
  *	struct g *getg(void)		tls_self()->g
+ *	struct heap_cache *tls_heap(void)	tls_self()->heap
  *	uintptr_t guard_get(void)	the word the stack check compares with
  *	void guard_set(uintptr_t v)
  *	uintptr_t *guard_addr(void)	its address, for other threads

@@ -58,6 +58,21 @@ static inline struct g *getg(void)
 	return gp;
 }
 
+static inline struct heap_cache *tls_heap(void)
+{
+	struct heap_cache *hc;
+	uintptr_t tp;
+
+	__asm__ volatile("adrp	%0, :gottprel:gort_tls\n\t"
+			 "ldr	%0, [%0, :gottprel_lo12:gort_tls]\n\t"
+			 "mrs	%1, tpidr_el0\n\t"
+			 "add	%0, %0, %1\n\t"
+			 "ldr	%0, [%0, %2]"
+			 : "=&r" (hc), "=&r" (tp)
+			 : "i" (offsetof(struct tls, heap)) : "memory");
+	return hc;
+}
+
 static inline uintptr_t guard_get(void)
 {
 	uintptr_t v, tp;

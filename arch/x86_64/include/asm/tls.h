@@ -26,6 +26,17 @@ static inline struct g *getg(void)
 	return gp;
 }
 
+static inline struct heap_cache *tls_heap(void)
+{
+	struct heap_cache *hc;
+
+	__asm__ volatile("movq	gort_tls@gottpoff(%%rip), %0\n\t"
+			 "movq	%%fs:%c1(%0), %0"
+			 : "=&r" (hc) : "i" (offsetof(struct tls, heap))
+			 : "memory");
+	return hc;
+}
+
 static inline uintptr_t guard_get(void)
 {
 	uintptr_t v;
