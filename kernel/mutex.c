@@ -303,7 +303,7 @@ static __attribute__((noinline)) void mutex_lock_slow(struct mutex *m)
 		s = atomic_load_explicit(&m->state, memory_order_relaxed);
 		if (!(s & LOCKED)) {
 			if (lock_free(m, s, w.awake))
-				return;
+				break;
 			continue;
 		}
 		if (!(s & STARVING) && spins < SPINS && may_spin()) {
@@ -318,7 +318,10 @@ static __attribute__((noinline)) void mutex_lock_slow(struct mutex *m)
 			       STARVING : 0))
 			spins = 0;
 	}
-	end_starving(m, w.since);
+	if (w.w.handed)
+		end_starving(m, w.since);
+	if (w.w.g)
+		sema_count_wait(w.since);
 }
 
 __public void gort_mutex_lock(struct gort_mutex *opaque)

@@ -108,6 +108,8 @@ static struct {
 	_Atomic bool breaking;	/* written to, and not yet read */
 	_Atomic bool no_pwait2;
 	_Atomic s32 nwaiters;	/* goroutines */
+	_Atomic s32 nregistered; /* POLL_EPOLL */
+	_Atomic u64 nwoken;	/* kept from run to run */
 	_Atomic(struct poll_desc *) doubts;
 	_Atomic s64 doubt_until; /* then they are asked for */
 	_Atomic(struct poll_desc *) blocks[TABLE_BLOCKS];
@@ -184,6 +186,7 @@ void netpoll_fini(void)
 		np.blocks[i] = NULL;
 	}
 	np.nwaiters = 0;
+	np.nregistered = 0;
 	np.doubts = NULL;
 	np.breaking = false;
 	np.ready = false;
@@ -294,6 +297,20 @@ static int epoll_add(struct poll_desc *pd)
 	return -errno;
 }
 
+static inline u32 kind_locked(struct poll_desc *pd)
+{
+	return atomic_load_explicit(&pd->kind, memory_order_relaxed);
+}
+
+static void set_kind_locked(struct poll_desc *pd, u32 kind)
+{
+	s32 more = (kind == POLL_EPOLL) - (kind_locked(pd) == POLL_EPOLL);
+
+	atomic_fetch_add_explicit(&np.nregistered, more, memory_order_relaxed);
+	/* Release: pairs with netpoll_get(). */
+	atomic_store_explicit(&pd->kind, kind, memory_order_release);
+}
+
 /* Whatever was known before. */
 static int register_locked(struct poll_desc *pd, bool nonblocking)
 {
@@ -308,8 +325,7 @@ static int register_locked(struct poll_desc *pd, bool nonblocking)
 		kind = POLL_FILE;
 		err = 0;
 	}
-	/* Release: pairs with netpoll_get(). */
-	atomic_store_explicit(&pd->kind, kind, memory_order_release);
+	set_kind_locked(pd, kind);
 	return err;
 }
 
@@ -384,11 +400,6 @@ int netpoll_look(struct poll_desc *pd, enum poll_dir dir, u32 *edges)
 	 * ->err, set before it. */
 	*edges = atomic_load_explicit(&q->edges, memory_order_acquire);
 	return atomic_load_explicit(&q->err, memory_order_relaxed);
-}
-
-static inline u32 kind_locked(struct poll_desc *pd)
-{
-	return atomic_load_explicit(&pd->kind, memory_order_relaxed);
 }
 
 /* Somebody begins to wait: is it still the file that was registered? */
@@ -768,7 +779,7 @@ static void forget(struct poll_desc *pd)
 	/* A duplicate would keep it registered. */
 	if (kind_locked(pd) == POLL_EPOLL)
 		epoll_op(pd, EPOLL_CTL_DEL);
-	atomic_store_explicit(&pd->kind, POLL_NEW, memory_order_relaxed);
+	set_kind_locked(pd, POLL_NEW);
 	unlock(&pd->lock);
 	for (u32 d = 0; d < NR_POLL_DIRS; d++)
 		if (timed[d])
@@ -964,10 +975,26 @@ struct gqueue netpoll(s64 delay_ns)
 	}
 	if (doubts_due() <= 0)
 		woken += check_doubts(&list);
+	if (woken)
+		atomic_fetch_add_explicit(&np.nwoken, (u64)woken,
+					  memory_order_relaxed);
 	if (delay_ns)
 		waiting(-woken);
 	else if (woken)
 		count_woken(woken);
 	errno = saved;
 	return list;
+}
+
+void netpoll_count(struct netpoll_counts *c)
+{
+	s32 waiting = atomic_load_explicit(&np.nwaiters, memory_order_relaxed);
+
+	*c = (struct netpoll_counts){
+		.descriptors = (u64)atomic_load_explicit(&np.nregistered,
+							 memory_order_relaxed),
+		.waiting = waiting > 0 ? (u64)waiting : 0,
+		.woken = atomic_load_explicit(&np.nwoken,
+					      memory_order_relaxed),
+	};
 }

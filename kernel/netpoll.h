@@ -27,6 +27,14 @@ bool netpoll_any_waiters(void);
  */
 struct gqueue netpoll(s64 delay_ns);
 
+struct netpoll_counts {
+	u64 descriptors;	/* registered, and not closed by netpoll_close() */
+	u64 waiting;		/* goroutines */
+	u64 woken;		/* by netpoll(), since the process began */
+};
+
+void netpoll_count(struct netpoll_counts *c);
+
 /* Make the thread that waits in netpoll() return.  Any context. */
 void netpoll_break(void);
 

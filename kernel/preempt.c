@@ -131,6 +131,7 @@ static __g0_noreturn void stop_preempted(struct g *gp)
 					 memory_order_relaxed);
 	bool traced = trace_acquire(mp);
 
+	latency_begin(gp);
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
 	if (unlikely(traced && stop))
 		trace_ops->go_block(mp, gp, WAIT_PREEMPTED);

@@ -40,6 +40,12 @@
 #define GOID_BATCH	64
 #define STEAL_ROUNDS	4	/* runnext is taken in the last one only */
 
+/* One in so many latencies is measured: of those that an M switches to
+ * without looking around, with GLOBAL_EVERY; looks for; and of new ones. */
+#define WATCH_NOW_AND_THEN	8
+#define WATCH_FOUND		8
+#define WATCH_NEW		256	/* a power of two */
+
 struct sched sched = { .lock = LOCK_INIT(RANK_SCHED) };
 
 static const char *const wait_reasons[NR_WAIT_REASONS] = {
@@ -190,6 +196,36 @@ static u64 m_rand(struct m *mp)
 	x ^= x >> 7;
 	x ^= x << 17;
 	return mp->rand = x;
+}
+
+/*
+ * Latencies: how long goroutines are runnable before they run.
+ *
+ * Two readings of the clock cost more than a switch.  So few are measured: a
+ * goroutine that is chosen when it is about to run is "watched", which is
+ * seen when it becomes runnable the next time, and when it then runs.  Where
+ * switches are cheap fewer are chosen; each counts for as many as it stands
+ * for, so the histogram is that of all.
+ *
+ * Rejected: every 8th time of each goroutine, as in Go.  It would double the
+ * price of a yield.
+ */
+
+/* It runs. */
+static __cold void latency_end(struct p *pp, struct g *gp)
+{
+	if (!gp->runnable_since)
+		return;		/* watched from now on */
+	hist_record(&pp->latency, nanotime() - gp->runnable_since,
+		    gp->watched);
+	gp->watched = 0;
+	gp->runnable_since = 0;
+}
+
+static __cold void watch(struct g *gp, u32 one_in)
+{
+	gp->watched = one_in;
+	gp->runnable_since = 0;
 }
 
 /* Run pp's timers, if any is due.  Did any run? */
@@ -516,14 +552,22 @@ static struct g * __systemstack find_work(struct m *mp)
 }
 
 /* What the P's own queue must not keep waiting for ever. */
-static struct g * __systemstack get_now_and_then(struct p *pp)
+static struct g * __systemstack get_now_and_then(struct m *mp)
 {
+	struct p *pp = mp->p;
+	struct g *gp;
+
 	if (unlikely(atomic_load_explicit(&sched.scan_wanted,
 					  memory_order_relaxed)) &&
 	    atomic_exchange_explicit(&sched.scan_wanted, false,
 				     memory_order_relaxed))
-		return g_new(getm(), stack_scan, NULL, 0, true);
-	return globrunq_get(pp, 1);
+		return g_new(mp, stack_scan, NULL, 0, true);
+	gp = globrunq_get(pp, 1);
+	if (!gp)
+		gp = runq_get(pp);
+	if (gp && m_rand(mp) % WATCH_NOW_AND_THEN == 0)
+		watch(gp, GLOBAL_EVERY * WATCH_NOW_AND_THEN);
+	return gp;
 }
 
 static inline struct g *next_g(struct m *mp)
@@ -537,7 +581,7 @@ static inline struct g *next_g(struct m *mp)
 	if (unlikely(timers_next(pp) != TIME_NEVER))
 		run_timers(pp);
 	if (unlikely(tick % GLOBAL_EVERY == 0))
-		gp = get_now_and_then(pp);
+		gp = get_now_and_then(mp);
 	if (!gp)
 		gp = runq_get(pp);
 	if (gp && unlikely(elsewhere(mp, gp))) {
@@ -557,8 +601,19 @@ static inline void execute(struct m *mp, struct g *gp)
 	casgstatus(mp, gp, G_RUNNABLE, G_RUNNING);
 	tick_inc(&pp->tick);
 	stat_inc(&pp->nswitches);
+	if (unlikely(gp->watched))
+		latency_end(pp, gp);
 	*mp->errno_addr = gp->saved_errno;
 	TRACE_EVENT(mp, go_start, gp);
+}
+
+static struct g * __systemstack find_and_watch(struct m *mp)
+{
+	struct g *gp = find_work(mp);
+
+	if (gp && m_rand(mp) % WATCH_FOUND == 0)
+		watch(gp, WATCH_FOUND);
+	return gp;
 }
 
 /* Run the next goroutine.  Never returns: the M goes on in it. */
@@ -570,7 +625,7 @@ __g0_noreturn void schedule(void)
 	if (likely(mp->p && !mp->spinning))
 		gp = next_g(mp);
 	if (unlikely(!gp))
-		gp = find_work(mp);
+		gp = find_and_watch(mp);
 	if (unlikely(!gp))
 		m_leave(mp);
 	execute(mp, gp);
@@ -636,6 +691,7 @@ void g_make_runnable(struct m *mp, struct g *gp)
 	bool traced;
 
 	wait_until_off(gp);
+	latency_begin(gp);
 	traced = trace_acquire(mp);
 	if (unlikely(traced))
 		trace_ops->go_unblock(mp, gp);
@@ -648,6 +704,7 @@ void g_make_runnable(struct m *mp, struct g *gp)
 static void g_make_runnable_p(struct m *mp, struct g *gp)
 {
 	wait_until_off(gp);
+	latency_begin(gp);
 	if (trace_hold(mp))
 		trace_ops->go_unblock(mp, gp);
 	casgstatus(mp, gp, G_WAITING, G_RUNNABLE);
@@ -715,6 +772,7 @@ static __g0_noreturn void yield_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 
+	latency_begin(gp);
 	if (unlikely(tracing())) {
 		yield_traced(mp, gp);
 	} else {
@@ -752,6 +810,12 @@ static u64 goid_new(struct p *pp)
 		pp->goid_end = pp->goid_next + GOID_BATCH;
 	}
 	return pp->goid_next++;
+}
+
+static __cold void watch_new(struct g *gp)
+{
+	gp->watched = WATCH_NEW;
+	latency_begin(gp);
 }
 
 /* Known to others from here on. */
@@ -795,6 +859,9 @@ struct g *g_new(struct m *mp, void (*fn)(void *), void *arg, size_t copy,
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
 	atomic_store_explicit(&gp->preempt_stop, false, memory_order_relaxed);
 	gp->id = goid_new(pp);
+	gp->watched = 0;
+	if (unlikely(gp->id % WATCH_NEW == 0))
+		watch_new(gp);
 	gp->fn = fn;
 	gp->parent = 0;
 	gp->created_pc = 0;

@@ -9,6 +9,7 @@
 #include "kernel/sanitize.h"
 #include "kernel/sched.h"
 #include "kernel/status.h"
+#include "kernel/time.h"
 #include "kernel/tracepoint.h"
 #include "mm/cache.h"
 
@@ -78,6 +79,13 @@ static inline u32 p_status(struct p *pp, u32 *full)
 static inline void m_drop_g(struct m *mp)
 {
 	atomic_store_explicit(&mp->curg, NULL, memory_order_relaxed);
+}
+
+/* gp is about to become runnable; by its owner.  See proc.c. */
+static inline void latency_begin(struct g *gp)
+{
+	if (unlikely(gp->watched))
+		gp->runnable_since = nanotime();
 }
 
 /*

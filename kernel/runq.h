@@ -35,6 +35,16 @@ static inline bool runq_empty(struct p *pp)
 	       !atomic_load_explicit(&pp->runnext, memory_order_relaxed);
 }
 
+/* A snapshot. */
+static inline u32 runq_len(struct p *pp)
+{
+	u32 head = atomic_load_explicit(&pp->runq_head, memory_order_relaxed);
+	u32 tail = atomic_load_explicit(&pp->runq_tail, memory_order_relaxed);
+
+	return tail - head + (atomic_load_explicit(&pp->runnext,
+					memory_order_relaxed) != NULL);
+}
+
 /* Owner only. */
 static inline void runq_put(struct p *pp, struct g *gp)
 {

@@ -24,6 +24,7 @@
 #include <stdatomic.h>
 
 #include "kernel/sema.h"
+#include "kernel/time.h"
 
 #define WRITER		1u	/* a writer has it */
 #define WAITERS		2u
@@ -97,6 +98,7 @@ static bool enter_writer(struct rwmutex *rw, u64 else_set)
 static __cold void rlock_slow(struct rwmutex *rw)
 {
 	struct sema_waiter w = { .n = 0 };
+	s64 since = nanotime();
 	struct lock *l = rw_sema_lock(rw);
 
 	if (enter_reader(rw, WAITERS)) {
@@ -105,17 +107,21 @@ static __cold void rlock_slow(struct rwmutex *rw)
 	}
 	rw->nreaders++;
 	sema_wait(&rw->readers, &w, l, WAIT_RWMUTEX_RLOCK);
+	sema_count_wait(since);
 }
 
 static __cold void wlock_slow(struct rwmutex *rw)
 {
 	struct sema_waiter w = { .n = 0 };
+	s64 since = nanotime();
 	struct lock *l = rw_sema_lock(rw);
 
-	if (enter_writer(rw, WAITERS))
+	if (enter_writer(rw, WAITERS)) {
 		sema_unlock(l);
-	else
-		sema_wait(&rw->writers, &w, l, WAIT_RWMUTEX_LOCK);
+		return;
+	}
+	sema_wait(&rw->writers, &w, l, WAIT_RWMUTEX_LOCK);
+	sema_count_wait(since);
 }
 
 __public void gort_rwmutex_rlock(struct gort_rwmutex *opaque)

@@ -13,6 +13,7 @@
 #include <arch/context.h>
 #include <arch/tls.h>
 #include "kernel/debug.h"
+#include "kernel/histogram.h"
 #include "kernel/lock.h"
 #include "kernel/panic.h"
 #include "kernel/timer.h"
@@ -122,6 +123,7 @@ struct g {
 	_Atomic u32 status;
 	int saved_errno;	/* errno while off the CPU */
 	u32 where;		/* enum tls_where while it runs */
+	u32 watched;		/* how many its next latency stands for; or 0 */
 	struct m *lockedm;	/* the only M that may run it, or NULL */
 	u64 id;
 
@@ -132,6 +134,8 @@ struct g {
 	uintptr_t more_fp;	/* in: the frame record to go on from */
 	uintptr_t more_new;	/* out: sp on a new segment, or 0 */
 	struct segment *more_seg; /* out: segment that holds more_sp */
+
+	s64 runnable_since;	/* ns; while it is G_RUNNABLE and watched */
 
 	/* While G_WAITING. */
 	struct lock *wait_lock;	/* released once it is off its stack */
@@ -260,6 +264,8 @@ struct p {
 
 	/* Written by the owner, read by anyone: relaxed. */
 	_Atomic u64 nspawned, nexited, nswitches, nsteals;
+	_Atomic u64 mutex_wait_ns;
+	struct time_hist latency;	/* from runnable to running */
 
 	struct sched_trace trace;
 	int syscall_tid;	/* the thread that left it behind */

@@ -13,6 +13,7 @@
 
 #include "kernel/print.h"
 #include "kernel/proc.h"
+#include "kernel/runq.h"
 #include "kernel/symtab.h"
 #include "kernel/sysmon.h"
 #include "kernel/time.h"
@@ -34,12 +35,6 @@ static u32 relaxed32(_Atomic u32 *v)
 	return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-static u64 runq_len(struct p *pp)
-{
-	return relaxed32(&pp->runq_tail) - relaxed32(&pp->runq_head) +
-	       (atomic_load_explicit(&pp->runnext, memory_order_relaxed) != NULL);
-}
-
 /* Ps and Ms do not go away in a run; what they say may be a moment old. */
 static void __no_tsan print_summary(s64 ms)
 {
@@ -48,7 +43,7 @@ static void __no_tsan print_summary(s64 ms)
 	      relaxed32(&sched.nms), relaxed32(&sched.nspinning),
 	      sched.nidle_ms, relaxed32(&sched.runq_size));
 	for (u32 i = 0; i < nprocs(); i++)
-		print(i ? " %U" : "%U", runq_len(sched.ps[i]));
+		print(i ? " %u" : "%u", runq_len(sched.ps[i]));
 	print("]\n");
 }
 
@@ -68,7 +63,7 @@ static void __no_tsan print_details(void)
 		struct p *pp = sched.ps[i];
 
 		mp = atomic_load_explicit(&pp->m, memory_order_relaxed);
-		print("  P%u: status=%s schedtick=%u syscalltick=%u runq=%U",
+		print("  P%u: status=%s schedtick=%u syscalltick=%u runq=%u",
 		      i, p_status_names[p_status(pp, NULL)],
 		      relaxed32(&pp->tick), relaxed32(&pp->syscall_tick),
 		      runq_len(pp));

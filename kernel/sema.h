@@ -137,6 +137,9 @@ static inline void sema_ready_all(struct sema_waiter *w)
 	}
 }
 
+/* sema.c: the caller has waited for a mutex since then. */
+void sema_count_wait(s64 since_ns);
+
 /* mutex.c */
 struct gort_mutex;
 extern _Atomic u32 mutex_npending[SEMA_BUCKETS];

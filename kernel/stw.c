@@ -26,13 +26,12 @@
 #define ASK_AGAIN_NS	50000
 
 static const char *const reasons[NR_STW_REASONS] = {
-	[STW_MAXPROCS] = "GOMAXPROCS",
-	[STW_STACK_DUMP] = "stack dump",
-	[STW_TRACE_START] = "start trace",
-	[STW_FREE_OS_MEMORY] = "free OS memory",
-	[STW_READ_MEMSTATS] = "read memstats",
-	[STW_TEST] = "test",
+#define STW_NAME(reason, name, metric)	[reason] = name,
+	STW_REASONS(STW_NAME)
+#undef STW_NAME
 };
+
+struct stw_pauses stw_pauses[NR_STW_REASONS];
 
 static struct {
 	struct lock lock;
@@ -371,6 +370,8 @@ static void count_times(void)
 				  memory_order_relaxed);
 	max_to(&times[stw.why].stop_max_ns, stop);
 	max_to(&times[stw.why].total_max_ns, total);
+	hist_record(&stw_pauses[stw.why].stopping, (s64)stop, 1);
+	hist_record(&stw_pauses[stw.why].total, (s64)total, 1);
 }
 
 void stw_end(void)

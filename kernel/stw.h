@@ -7,15 +7,32 @@
 
 #include "kernel/sched.h"
 
+/*
+ * Why: the reason, its name in traces, as Go has it where Go has it, and in
+ * metrics.  By the last of these in alphabetical order.
+ */
+#define STW_REASONS(X)							\
+	X(STW_FREE_OS_MEMORY, "free OS memory", "free-os-memory")	\
+	X(STW_MAXPROCS, "GOMAXPROCS", "gomaxprocs")			\
+	X(STW_READ_MEMSTATS, "read memstats", "read-memstats")		\
+	X(STW_STACK_DUMP, "stack dump", "stack-dump")			\
+	X(STW_TRACE_START, "start trace", "start-trace")		\
+	X(STW_TEST, "test", "test")
+
 enum stw_reason {
-	STW_MAXPROCS,
-	STW_STACK_DUMP,
-	STW_TRACE_START,
-	STW_FREE_OS_MEMORY,
-	STW_READ_MEMSTATS,
-	STW_TEST,
+#define STW_ENUM(reason, name, metric)	reason,
+	STW_REASONS(STW_ENUM)
+#undef STW_ENUM
 	NR_STW_REASONS
 };
+
+/* How long the world took to stop, and until it went on. */
+struct stw_pauses {
+	struct time_hist stopping, total;
+};
+
+/* Written by who has stopped the world. */
+extern struct stw_pauses stw_pauses[NR_STW_REASONS];
 
 /*
  * stw_begin - stop all other goroutines.  Until stw_end() the caller is not

@@ -106,6 +106,7 @@ static __g0_noreturn void syscall_end_m(struct g *gp)
 {
 	struct m *mp = gp->m;
 
+	latency_begin(gp);
 	/* The world may be stopped, and a trace begin. */
 	if (trace_hold(mp))
 		trace_ops->syscall_end_blocked(mp, gp);

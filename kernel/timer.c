@@ -390,8 +390,19 @@ bool __systemstack timers_run(struct p *victim, s64 now)
 		until = has_plenty_to_do(pp) ? now - LATE_NS : now;
 		lock(&h->lock);
 	}
+	h->nfired += n;
 	unlock(&h->lock);
 	return n;
+}
+
+void timers_count(struct p *pp, u64 *pending, u64 *fired)
+{
+	struct timer_heap *h = &pp->timers;
+
+	lock(&h->lock);
+	*pending += h->len;
+	*fired += h->nfired;
+	unlock(&h->lock);
 }
 
 /* No lock: nobody is in the middle of something. */

@@ -33,6 +33,7 @@ struct timer_heap {
 	_Atomic(struct timer *) running; /* what the M of this P runs */
 	struct lock lock;	/* protects what follows, writes to ->next */
 	u32 len, cap;
+	u64 nfired;
 	struct timer_entry *entries;
 };
 
@@ -78,6 +79,9 @@ s64 timers_next(const struct p *pp);
  * caller's.  Did any run?  Context: g0, with a P.
  */
 bool timers_run(struct p *pp, s64 now);
+
+/* Add how many of pp's are pending, and have run.  Any thread. */
+void timers_count(struct p *pp, u64 *pending, u64 *fired);
 
 /* The world is stopped: from is going away. */
 void timers_move(struct p *from, struct p *to);
