@@ -17,6 +17,7 @@
 #include <time.h>
 
 #include <arch/cpu.h>
+#include "kernel/metrics.h"
 #include "kernel/netpoll.h"
 #include "kernel/notify.h"
 #include "kernel/runq.h"
@@ -170,6 +171,7 @@ static void sched_fini(void)
 		free(mp);
 	}
 	stats_end_run();
+	metrics_end_run();
 	netpoll_fini();
 	notify_end_run();
 	sigprof_end_run();
@@ -228,6 +230,7 @@ int sched_run(void (*fn)(void *), void *arg)
 	lock_init_once();
 	status_gate_init();
 	stw_begin_run();
+	metrics_begin_run();
 	m_begin_run();
 	schedtrace_begin_run(nanotime());
 	vm_init();

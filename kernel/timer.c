@@ -49,6 +49,7 @@
 
 #include <arch/cpu.h>
 #include "kernel/proc.h"
+#include "mm/heap_section.h"
 
 #define HEAP_ARITY	4
 #define HEAP_MIN	16
@@ -399,10 +400,10 @@ void timers_count(struct p *pp, u64 *pending, u64 *fired)
 {
 	struct timer_heap *h = &pp->timers;
 
-	lock(&h->lock);
+	lock_any(&h->lock);
 	*pending += h->len;
 	*fired += h->nfired;
-	unlock(&h->lock);
+	unlock_any(&h->lock);
 }
 
 /* No lock: nobody is in the middle of something. */
