@@ -40,11 +40,11 @@
 #define GOID_BATCH	64
 #define STEAL_ROUNDS	4	/* runnext is taken in the last one only */
 
-/* One in so many latencies is measured: of those that an M switches to
- * without looking around, with GLOBAL_EVERY; looks for; and of new ones. */
+/* One in so many latencies is measured: besides GLOBAL_EVERY, of those that
+ * an M looks for, and besides GOID_BATCH. */
 #define WATCH_NOW_AND_THEN	8
 #define WATCH_FOUND		8
-#define WATCH_NEW		256	/* a power of two */
+#define WATCH_NEW		4
 
 struct sched sched = { .lock = LOCK_INIT(RANK_SCHED) };
 
@@ -210,6 +210,11 @@ static u64 m_rand(struct m *mp)
  * Rejected: every 8th time of each goroutine, as in Go.  It would double the
  * price of a yield.
  */
+
+__cold void latency_stamp(struct g *gp)
+{
+	gp->runnable_since = nanotime();
+}
 
 /* It runs. */
 static __cold void latency_end(struct p *pp, struct g *gp)
@@ -607,7 +612,8 @@ static inline void execute(struct m *mp, struct g *gp)
 	TRACE_EVENT(mp, go_start, gp);
 }
 
-static struct g * __systemstack find_and_watch(struct m *mp)
+static __attribute__((noinline)) struct g * __systemstack
+find_and_watch(struct m *mp)
 {
 	struct g *gp = find_work(mp);
 
@@ -802,20 +808,28 @@ bool __systemstack sched_has_work(struct p *pp)
  * Birth and death.
  */
 
-static u64 goid_new(struct p *pp)
+/* More ids for this P; the first is gp's, which may be watched. */
+static __cold void goid_batch(struct m *mp, struct g *gp)
 {
-	if (unlikely(pp->goid_next == pp->goid_end)) {
-		pp->goid_next = 1 + atomic_fetch_add_explicit(&sched.goid,
-					GOID_BATCH, memory_order_relaxed);
-		pp->goid_end = pp->goid_next + GOID_BATCH;
-	}
-	return pp->goid_next++;
+	struct p *pp = mp->p;
+
+	pp->goid_next = 1 + atomic_fetch_add_explicit(&sched.goid, GOID_BATCH,
+						      memory_order_relaxed);
+	pp->goid_end = pp->goid_next + GOID_BATCH;
+	if (m_rand(mp) % WATCH_NEW)
+		return;
+	watch(gp, GOID_BATCH * WATCH_NEW);
+	latency_stamp(gp);
 }
 
-static __cold void watch_new(struct g *gp)
+static inline void g_set_id(struct m *mp, struct g *gp)
 {
-	gp->watched = WATCH_NEW;
-	latency_begin(gp);
+	struct p *pp = mp->p;
+
+	gp->watched = 0;
+	if (unlikely(pp->goid_next == pp->goid_end))
+		goid_batch(mp, gp);
+	gp->id = pp->goid_next++;
 }
 
 /* Known to others from here on. */
@@ -858,10 +872,7 @@ struct g *g_new(struct m *mp, void (*fn)(void *), void *arg, size_t copy,
 	gp->nlocked = 0;
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
 	atomic_store_explicit(&gp->preempt_stop, false, memory_order_relaxed);
-	gp->id = goid_new(pp);
-	gp->watched = 0;
-	if (unlikely(gp->id % WATCH_NEW == 0))
-		watch_new(gp);
+	g_set_id(mp, gp);
 	gp->fn = fn;
 	gp->parent = 0;
 	gp->created_pc = 0;

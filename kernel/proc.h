@@ -9,7 +9,6 @@
 #include "kernel/sanitize.h"
 #include "kernel/sched.h"
 #include "kernel/status.h"
-#include "kernel/time.h"
 #include "kernel/tracepoint.h"
 #include "mm/cache.h"
 
@@ -81,11 +80,14 @@ static inline void m_drop_g(struct m *mp)
 	atomic_store_explicit(&mp->curg, NULL, memory_order_relaxed);
 }
 
+/* proc.c */
+void latency_stamp(struct g *gp);
+
 /* gp is about to become runnable; by its owner.  See proc.c. */
 static inline void latency_begin(struct g *gp)
 {
 	if (unlikely(gp->watched))
-		gp->runnable_since = nanotime();
+		latency_stamp(gp);
 }
 
 /*

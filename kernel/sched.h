@@ -273,6 +273,12 @@ struct p {
 	struct p *idle_link;	/* sched.lock */
 };
 
+/* When pp's first timer is due, or TIME_NEVER.  Any thread. */
+static inline s64 timers_next(const struct p *pp)
+{
+	return atomic_load_explicit(&pp->timers.next, memory_order_relaxed);
+}
+
 struct gqueue {
 	struct g *head;
 	struct g *tail;

@@ -324,11 +324,6 @@ bool timer_active(struct timer *t)
  * The scheduler's side.
  */
 
-s64 timers_next(const struct p *pp)
-{
-	return heap_first(&pp->timers);
-}
-
 /* Take the first timer out of h if it is due at now, for pp to run it. */
 static struct timer *take_due(struct timer_heap *h, struct p *pp, s64 now)
 {

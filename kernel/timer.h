@@ -71,9 +71,6 @@ static inline s64 time_add(s64 when, s64 ns)
 	return ns < TIME_NEVER - 1 - when ? when + ns : TIME_NEVER - 1;
 }
 
-/* When pp's first timer is due, or TIME_NEVER.  Any thread. */
-s64 timers_next(const struct p *pp);
-
 /*
  * timers_run - run pp's timers that are due at now; pp need not be the
  * caller's.  Did any run?  Context: g0, with a P.
