@@ -625,21 +625,13 @@ static void expect_about(u64 got, u64 want)
 	CHECK_LT(got, want + want / 4);
 }
 
-static void latencies_of_yields(void *arg)
+static void yields(long n)
 {
-	long n = *(long *)arg;
-	u64 before = read_count("/sched/latencies:seconds");
-	u64 switches = read_u64("/sched/switches:switches");
-
 	yield_times((void *)n);
-	expect_about(read_count("/sched/latencies:seconds") - before,
-		     read_u64("/sched/switches:switches") - switches);
 }
 
-static void latencies_of_spawns(void *arg)
+static void spawns(long n)
 {
-	long n = *(long *)arg;
-	u64 before = read_count("/sched/latencies:seconds");
 	struct gort_waitgroup wg = { 0 };
 
 	for (long i = 0; i < n; i += 100) {
@@ -648,17 +640,27 @@ static void latencies_of_spawns(void *arg)
 			CHECK_EQ(gort_go(be_done, &wg), 0);
 		gort_waitgroup_wait(&wg);
 	}
-	expect_about(read_count("/sched/latencies:seconds") - before, (u64)n);
+}
+
+static void check_latencies(void *arg)
+{
+	void (*const *fn)(long n) = arg;
+	u64 before = read_count("/sched/latencies:seconds");
+	u64 switches = read_u64("/sched/switches:switches");
+
+	/* Fewer would not be enough samples. */
+	(*fn)(200000);
+	expect_about(read_count("/sched/latencies:seconds") - before,
+		     read_u64("/sched/switches:switches") - switches);
 }
 
 static void test_latencies(void **state)
 {
-	/* Fewer would not be enough samples. */
-	long n = 200000;
+	void (*fns[])(long n) = { yields, spawns };
 
 	(void)state;
-	run(latencies_of_yields, &n);
-	run(latencies_of_spawns, &n);
+	run(check_latencies, &fns[0]);
+	run(check_latencies, &fns[1]);
 }
 
 static _Atomic int hogging;
