@@ -31,15 +31,14 @@
 #include <errno.h>
 #include <gort/sync.h>
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/netpoll.h"
 #include "kernel/runq.h"
 #include "kernel/stw.h"
 #include "kernel/tracepoint.h"
-#include "mm/heap.h"
 #include "mm/memstat.h"
+#include "sizeclass.h"
 
 #define NSEC	1e9
 
@@ -146,16 +145,29 @@ void metrics_end_run(void)
 	add_latency(&earlier_latency);
 }
 
+/* Numbers of different moments may make less than nothing. */
+static u64 less(u64 a, u64 b)
+{
+	return a > b ? a - b : 0;
+}
+
+/* sysstack: locks of the heap. */
+static void __systemstack aggregate(void *mem)
+{
+	mem_aggregate(mem);
+}
+
+/* Of the two books the consistent one, where it has the number. */
 static void gather_mem(struct numbers *nr)
 {
 	struct mem_aggregate *m = &nr->mem;
 	u64 objects;
 
-	mem_aggregate(m);
-	objects = m->total_alloc - m->total_free;
+	systemstack(aggregate, m);
+	objects = less(m->total_alloc, m->total_free);
 	nr->mem_derived.objects_bytes = objects;
-	nr->mem_derived.objects = m->mallocs - m->frees;
-	nr->mem_derived.unused = m->in_heap > objects ? m->in_heap - objects : 0;
+	nr->mem_derived.objects = less(m->mallocs, m->frees);
+	nr->mem_derived.unused = less(m->in_heap, objects);
 	nr->mem_derived.stacks = m->global.stacks - m->global.stacks_free;
 	nr->mem_derived.metadata_free = m->global.meta_mapped -
 					m->global.meta_in_use;
@@ -490,20 +502,10 @@ static u32 find(const char *name)
  * Reading.
  */
 
-static u64 *counts_alloc(size_t n)
-{
-	return calloc(n, sizeof(u64));
-}
-
-static void counts_free(u64 *counts)
-{
-	free(counts);
-}
-
 static void value_clear(struct gort_metric_value *v)
 {
 	if (v->kind == GORT_METRIC_FLOAT64_HISTOGRAM)
-		counts_free(v->histogram.counts);
+		gort_free(v->histogram.counts);
 	memset(v, 0, sizeof(*v));
 }
 
@@ -522,7 +524,7 @@ static int prepare_histogram(struct gort_metric_value *v,
 	if (v->kind == GORT_METRIC_FLOAT64_HISTOGRAM && h->n == src->nbuckets)
 		return 0;
 	value_clear(v);
-	h->counts = counts_alloc(src->nbuckets);
+	h->counts = gort_calloc(src->nbuckets, sizeof(*h->counts));
 	if (!h->counts)
 		return -ENOMEM;
 	h->n = src->nbuckets;
@@ -639,10 +641,10 @@ static void __systemstack read_both(void *arg)
 {
 	struct slow_read *slow = arg;
 
-	heap_hold_threads();
+	memstats_hold();
 	read_memstats_m(slow->st);
 	read_metrics_locked(slow->samples, slow->n);
-	heap_let_threads_go();
+	memstats_let_go();
 }
 
 int read_metrics_slow(struct gort_memstats *st,

@@ -19,8 +19,8 @@
 
 #include <errno.h>
 #include <gort/io.h>
+#include <gort/mem.h>
 #include <stdarg.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "kernel/histogram.h"
@@ -185,11 +185,11 @@ __public int gort_metrics_write(int fd)
 
 	if (!in_goroutine())
 		return -EPERM;
-	samples = calloc(n, sizeof(*samples));
+	samples = gort_calloc(n, sizeof(*samples));
 	if (!samples)
 		return -ENOMEM;
 	err = write_samples(fd, descs, samples, n);
 	gort_metrics_release(samples, n);
-	free(samples);
+	gort_free(samples);
 	return err;
 }

@@ -19,6 +19,7 @@
 #include "kernel/spin.h"
 #include "kernel/stw.h"
 #include "kernel/time.h"
+#include "mm/vm.h"
 #include "sizeclass.h"
 
 #define MSEC		1000000
@@ -27,42 +28,6 @@
 
 static size_t nmetrics;
 static const struct gort_metric_desc *descs;
-
-/* What the runtime asks malloc() for; the tests' own calls count as well. */
-static _Atomic u64 nallocs;
-static _Atomic int allocs_left = -1;	/* then there is no memory; -1: ever */
-
-void *__real_malloc(size_t size);
-void *__real_calloc(size_t n, size_t size);
-void *__real_realloc(void *p, size_t size);
-void *__wrap_malloc(size_t size);
-void *__wrap_calloc(size_t n, size_t size);
-void *__wrap_realloc(void *p, size_t size);
-
-static bool no_memory(void)
-{
-	int left = atomic_load(&allocs_left);
-
-	atomic_fetch_add(&nallocs, 1);
-	if (left > 0)
-		atomic_store(&allocs_left, left - 1);
-	return !left;
-}
-
-void *__wrap_malloc(size_t size)
-{
-	return no_memory() ? NULL : __real_malloc(size);
-}
-
-void *__wrap_calloc(size_t n, size_t size)
-{
-	return no_memory() ? NULL : __real_calloc(n, size);
-}
-
-void *__wrap_realloc(void *p, size_t size)
-{
-	return no_memory() ? NULL : __real_realloc(p, size);
-}
 
 static int setup(void **state)
 {
@@ -398,27 +363,25 @@ static void test_any_order(void **state)
 
 static void read_twice(void *arg)
 {
-	struct gort_metric_sample *s = new_samples(), copy;
-	u64 before, objects;
+	struct gort_metric_sample *s = new_samples();
+	struct gort_metric_sample one = { .name = "/sched/latencies:seconds" };
+	u64 objects, frees;
 
 	(void)arg;
 	CHECK_EQ(gort_metrics_read(s, nmetrics), 0);
-	before = atomic_load(&nallocs);
 	objects = read_u64("/gc/heap/allocs:objects");
 	for (int i = 0; i < 100; i++)
 		CHECK_EQ(gort_metrics_read(s, nmetrics), 0);
-	CHECK_EQ(atomic_load(&nallocs), before);
 	CHECK_EQ(read_u64("/gc/heap/allocs:objects"), objects);
 	/* The first one did. */
-	copy = (struct gort_metric_sample){
-		.name = "/sched/latencies:seconds"
-	};
-	CHECK_EQ(gort_metrics_read(&copy, 1), 0);
-	CHECK_EQ(atomic_load(&nallocs) +
-		 read_u64("/gc/heap/allocs:objects"), before + objects + 1);
-	gort_metrics_release(&copy, 1);
-	CHECK_EQ(copy.value.kind, GORT_METRIC_BAD);
+	CHECK_EQ(gort_metrics_read(&one, 1), 0);
+	CHECK_EQ(read_u64("/gc/heap/allocs:objects"), objects + 1);
+	frees = read_u64("/gc/heap/frees:objects");
+	CHECK_EQ(gort_metrics_release(&one, 1), 0);
+	CHECK_EQ(one.value.kind, GORT_METRIC_BAD);
+	CHECK_EQ(read_u64("/gc/heap/frees:objects"), frees + 1);
 	free_samples(s);
+	CHECK_EQ(read_u64("/gc/heap/allocs:objects"), objects + 1);
 }
 
 static void test_second_read(void **state)
@@ -429,32 +392,56 @@ static void test_second_read(void **state)
 
 /* --- no memory --- */
 
+/* All there is of objects of that size, as a list. */
+static void **take_all(size_t size)
+{
+	void **list = NULL, **p;
+
+	while ((p = gort_alloc(size))) {
+		*p = list;
+		list = p;
+	}
+	return list;
+}
+
+static bool give_one(void ***list)
+{
+	void **p = *list;
+
+	if (!p)
+		return false;
+	*list = *p;
+	gort_free(p);
+	return true;
+}
+
 static void without_memory(void *arg)
 {
 	struct gort_metric_sample *s = new_samples();
+	void **large, **small;
 	int fails = 0, err;
 
 	(void)arg;
-	/* Each time one more allocation succeeds. */
-	for (int n = 0;; n++, fails++) {
-		atomic_store(&allocs_left, n);
-		err = gort_metrics_read(s, nmetrics);
-		atomic_store(&allocs_left, -1);
-		if (!err)
-			break;
+	vm_fail_for_good = true;
+	vm_fail_after = 0;
+	large = take_all(HIST_BUCKETS * sizeof(u64));
+	small = take_all(NR_SIZE_CLASSES * sizeof(u64));
+	CHECK_EQ(gort_metrics_write(-1), -ENOMEM);
+	while ((err = gort_metrics_read(s, nmetrics))) {
 		CHECK_EQ(err, -ENOMEM);
-		if (n % 2)
+		fails++;
+		CHECK_EQ(give_one(&large) | give_one(&small), true);
+		if (fails == 5)
 			gort_metrics_release(s, nmetrics);
 	}
-	CHECK_LT(2, fails);
+	CHECK_LT(5, fails);
+	vm_fail_after = -1;
+	vm_fail_for_good = false;
 	for (size_t i = 0; i < nmetrics; i++)
 		CHECK_EQ(s[i].value.kind, descs[i].kind);
 	free_samples(s);
-	atomic_store(&allocs_left, 0);
-	CHECK_EQ(gort_metrics_write(-1), -ENOMEM);
-	atomic_store(&allocs_left, 1);
-	CHECK_EQ(gort_metrics_write(-1), -ENOMEM);
-	atomic_store(&allocs_left, -1);
+	while (give_one(&large) | give_one(&small))
+		;
 }
 
 static void test_no_memory(void **state)
@@ -1055,17 +1042,20 @@ static void load(void *arg)
 {
 	struct gort_waitgroup wg = { 0 };
 
-	while (!atomic_load(&done)) {
+	for (size_t size = 1; !atomic_load(&done); size = size * 7 % 99991) {
 		struct gort_metric_sample s = {
 			.name = "/sched/latencies:seconds"
 		};
+		void *p = gort_alloc(size);
 
+		CHECK_EQ(p != NULL, true);
 		gort_waitgroup_add(&wg, 3);
 		for (int i = 0; i < 3; i++)
 			CHECK_EQ(gort_go(grow_stack, &wg), 0);
 		CHECK_EQ(gort_metrics_read(&s, 1), 0);
 		gort_metrics_release(&s, 1);
 		gort_waitgroup_wait(&wg);
+		gort_free(p);
 	}
 	gort_waitgroup_done(arg);
 }
@@ -1098,8 +1088,8 @@ static void expect_sizes(const struct gort_metric_sample *s,
 	CHECK_EQ(f->counts[f->n - 1], st->large_frees);
 	for (u32 i = 1; i < NR_SIZE_CLASSES; i++) {
 		CHECK_EQ(a->borders[i], class_size[i] + 1);
-		CHECK_EQ(a->counts[i - 1], st->by_size[i].mallocs);
-		CHECK_EQ(f->counts[i - 1], st->by_size[i].frees);
+		CHECK_EQ(a->counts[i - 1], st->by_size[i - 1].mallocs);
+		CHECK_EQ(f->counts[i - 1], st->by_size[i - 1].frees);
 	}
 }
 
