@@ -11,7 +11,8 @@
 #     object without .cmd is half made, whatever killed the build.
 #  2. Configurations differ in $(O), so they never overwrite each other.
 #  3. Library code is compiled through $(O)/tools/gort-as/as, which puts the
-#     stack check in.  Every object depends on that tool.
+#     stack check in.  Every object depends on that tool, but those in
+#     $(O)/plain: the same code without it, for libgort-malloc.so.
 
 VERSION		:= 0.1.0
 
@@ -177,7 +178,7 @@ ldlibs-internal	:= -lcmocka
 # ---------------------------------------------------------------------------
 # Kbuild files
 
-list-vars	:= obj-y lib-y hostprogs-y test-y test-internal-y test-exclusive-y \
+list-vars	:= obj-y lib-y malloc-y hostprogs-y test-y test-internal-y test-exclusive-y \
 		   test-script-y corpus-script-y sample-y bench-y
 flag-vars	:= ccflags-y ccflags-remove-y asflags-y
 
@@ -203,7 +204,7 @@ read-kbuild	= $(foreach v,$(list-vars) $(flag-vars),$(eval $(v) :=)) \
 		  $(foreach v,$(list-vars), \
 			$(eval all-$(v) += $(addprefix $(1),$(filter-out %/,$($(v)))))) \
 		  $(foreach o,$(patsubst %.o,%,$(filter-out %/,$(obj-y) $(lib-y) \
-			$(test-y) $(test-internal-y) $(test-script-y) \
+			$(malloc-y) $(test-y) $(test-internal-y) $(test-script-y) \
 			$(corpus-script-y) $(sample-y) $(bench-y))), \
 			$(call save-flags,$(1),$(o))) \
 		  $(call drop-flags) \
@@ -216,7 +217,11 @@ missing-kbuild	:=
 $(call read-kbuild,)
 
 objs		:= $(addprefix $(O)/,$(all-obj-y))
+plain-objs	:= $(foreach o,$(all-obj-y),$(O)/$(if $(wildcard $(o:.o=.c)),plain/)$(o))
 lib-objs	:= $(addprefix $(O)/,$(all-lib-y))
+malloc-objs	:= $(addprefix $(O)/plain/,$(all-malloc-y))
+# Sanitizers have a malloc() of their own.
+malloc-so	:= $(if $(sanitizers),,$(if $(malloc-objs),$(O)/libgort-malloc.so))
 test-bins	:= $(addprefix $(O)/,$(all-test-y))
 internal-bins	:= $(addprefix $(O)/,$(all-test-internal-y))
 sample-bins	:= $(addprefix $(O)/,$(all-sample-y))
@@ -280,10 +285,14 @@ depflags	= -MMD -MP -MT $@ -MF $@.d
 
 c_flags		= $(strip $(filter-out $(remove@$*),$(cflags-$(call kind,$*))) \
 			$(cflags@$*) $(EXTRA_CFLAGS))
+plain_flags	= $(filter-out $(SPLIT_CFLAGS),$(c_flags))
 a_flags		= $(strip $(filter-out $(remove@$*),$(aflags)) $(aflags@$*))
 
 quiet_cc	= CC      $(short)
 cmd_cc		= $(cc-cmd) $(c_flags) $(depflags) -c -o $@ $<
+
+quiet_cc_plain	= CC      $(short)
+cmd_cc_plain	= $(cc-cmd) $(plain_flags) $(depflags) -c -o $@ $<
 
 quiet_as	= AS      $(short)
 cmd_as		= $(cc-cmd) $(a_flags) $(depflags) -c -o $@ $<
@@ -300,6 +309,13 @@ cmd_localize	= $(OBJCOPY) --localize-hidden $< $@
 quiet_ar	= AR      $(short)
 cmd_ar		= $(AR) rcsD $@ $(filter %.o,$^)
 
+# For programs that know nothing of goroutines, or have a runtime of their
+# own: only malloc() and its family show.  No longjmp() is to be wrapped.
+quiet_malloc_so	= LD      $(short)
+cmd_malloc_so	= $(cc-cmd) -shared -o $@ $(filter %.o,$^) -pthread \
+		  -Wl,-soname,$(@F) -Wl,-z,now,-z,defs,-z,nodelete,-z,noexecstack \
+		  -Wl,--version-script=mm/malloc.map
+
 quiet_link	= LD      $(short)
 cmd_link	= $(cc-cmd) $(sanitize-flags) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		  $(ldlibs-$(call kind,$*)) $(GORT_LIBS) $(ldflags@$*)
@@ -313,6 +329,11 @@ cmd_hostld	= $(HOSTCC) -o $@ $(filter %.o,$^)
 $(O)/%.o: %.c $(as-tool) FORCE | $(generated) $(O)/gort.specs
 	$(call if_changed,cc)
 
+# Without stack checks: a check would take the stack of a program's own
+# goroutine, which is a stranger to the copy of the runtime in here, for ours.
+$(O)/plain/%.o: %.c FORCE | $(generated)
+	$(call if_changed,cc_plain)
+
 $(O)/%.o: %.S FORCE | $(generated)
 	$(call if_changed,as)
 
@@ -321,6 +342,12 @@ $(O)/host/%.o: %.c FORCE
 
 $(O)/gort-test.o: $(objs) arch/gort.lds FORCE
 	$(call if_changed,ld_r)
+
+$(O)/plain/gort.o: $(plain-objs) arch/gort.lds FORCE
+	$(call if_changed,ld_r)
+
+$(O)/libgort-malloc.so: $(O)/plain/gort.o $(malloc-objs) mm/malloc.map FORCE
+	$(call if_changed,malloc_so)
 
 $(O)/gort.o: $(O)/gort-test.o FORCE
 	$(call if_changed,localize)
@@ -403,7 +430,7 @@ $(O)/gort.pc: kernel/gort.pc.in FORCE
 $(O)/gort.specs: arch/gort.specs FORCE
 	$(call filechk,specs)
 
-all: $(O)/libgort.a $(O)/gort-test.o $(host-tools) $(O)/gort.pc $(O)/gort.specs
+all: $(O)/libgort.a $(malloc-so) $(O)/gort-test.o $(host-tools) $(O)/gort.pc $(O)/gort.specs
 
 # "make kernel/chan.o" builds that object in $(O).
 goal-objs	:= $(filter-out $(O)/% /%,$(filter %.o,$(MAKECMDGOALS)))
@@ -517,6 +544,7 @@ install: all
 		$(inst)/share/gort
 	install -m 644 $(wildcard */include/gort/*.h) $(inst)/include/gort
 	install -m 644 $(O)/libgort.a $(inst)/lib
+	$(if $(malloc-so),install -m 755 $(malloc-so) $(inst)/lib)
 	install -m 644 $(O)/gort.pc $(inst)/lib/pkgconfig
 	install -m 644 $(O)/gort.specs $(inst)/lib/gort
 	install -m 755 $(as-tool) $(inst)/lib/gort/as
@@ -524,7 +552,8 @@ install: all
 
 uninstall:
 	rm -f $(addprefix $(inst)/include/gort/,$(notdir $(wildcard */include/gort/*.h)))
-	rm -f $(inst)/lib/libgort.a $(inst)/lib/pkgconfig/gort.pc
+	rm -f $(inst)/lib/libgort.a $(inst)/lib/libgort-malloc.so
+	rm -f $(inst)/lib/pkgconfig/gort.pc
 	rm -f $(inst)/lib/gort/gort.specs $(inst)/lib/gort/as
 	rm -f $(inst)/share/gort/gort-gdb.py
 	-rmdir $(inst)/include/gort $(inst)/lib/gort $(inst)/share/gort
@@ -560,7 +589,8 @@ format-check:
 
 help:
 	@echo 'Targets:'
-	@echo '  all (default)   libgort.a, gort.pc and the assembler that adds the stack check'
+	@echo '  all (default)   libgort.a, libgort-malloc.so, gort.pc and the assembler that adds'
+	@echo '                  the stack check'
 	@echo '  demo            count the words of the sources, or of FILES="..."'
 	@echo '  check           build and run the tests in this configuration'
 	@echo '  check-arm64     the same for arm64, under qemu-aarch64 on another CPU'

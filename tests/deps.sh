@@ -11,7 +11,10 @@ command -v dpkg-query >/dev/null || exit 0
 native=$(dpkg --print-architecture)
 packages="gcc make libc6-dev clang libclang-rt-dev binutils pkg-config
 	libcmocka-dev:$native git util-linux mawk clang-format universal-ctags
-	xz-utils tcl gdb curl wrk llvm"
+	xz-utils tcl gdb curl wrk llvm g++ python3 sqlite3"
+
+# Not redis-server: installing that starts a service.  Its program is in here.
+packages="$packages redis-tools"
 
 case $(uname -m) in
 x86_64)

@@ -20,7 +20,8 @@ install_all()
 
 all_there()
 {
-	ls -l "$lib/libgort.a" "$lib/gort/gort.specs" \
+	ls -l "$lib/libgort.a" "$lib/libgort-malloc.so" \
+		"$lib/gort/gort.specs" \
 		"$dest$prefix/include/gort/gort.h" \
 		"$dest$prefix/share/gort/gort-gdb.py" &&
 		test -x "$lib/gort/as" && pkg-config --exists gort

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: ISC
+/*
+ * mm/interpose.c - malloc() and its family on this heap, for any program:
+ *
+ *	LD_PRELOAD=libgort-malloc.so program
+ *
+ * The library is a copy of the runtime that never runs, so every thread is a
+ * stranger to it, goroutines of the program's own runtime, too.  It is
+ * compiled without stack checks; goroutines call it as they call libc.
+ *
+ * Differences from gort_alloc() and the others, because programs expect
+ * glibc's ways:
+ *
+ *  - Everything is 16-aligned, 8 bytes, too: programs keep flags in the
+ *    lower bits of pointers, or compare and swap 16 bytes.
+ *  - realloc(p, 0) frees and returns NULL.
+ *  - memalign() and aligned_alloc() round alignments up to powers of two.
+ *
+ * Not here: mallopt(), malloc_info(), malloc_stats().  glibc's do no harm,
+ * they are about a heap nobody uses.
+ *
+ * This may be called before any constructor ran, so nothing may depend on one.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <gort/mem.h>
+#include "mm/heap.h"
+#include "mm/memstat.h"
+#include "mm/pages.h"
+
+#define MIN_ALIGN	16
+
+/* C23; no header here declares them. */
+void free_sized(void *p, size_t size);
+void free_aligned_sized(void *p, size_t align, size_t size);
+/* Gone from the headers; old programs have it. */
+void cfree(void *p);
+
+/* Objects of up to 8 bytes would be 8-aligned. */
+static inline size_t at_least(size_t size)
+{
+	return size < MIN_ALIGN ? MIN_ALIGN : size;
+}
+
+static void *no_memory(void)
+{
+	errno = ENOMEM;
+	return NULL;
+}
+
+__public void *malloc(size_t size)
+{
+	return gort_alloc(at_least(size));
+}
+
+__public void free(void *p)
+{
+	gort_free(p);
+}
+
+__public void *calloc(size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return no_memory();
+	return gort_calloc(1, at_least(bytes));
+}
+
+__public void *realloc(void *p, size_t size)
+{
+	if (p && !size) {
+		gort_free(p);
+		return NULL;
+	}
+	return gort_realloc(p, at_least(size));
+}
+
+__public void *reallocarray(void *p, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (__builtin_mul_overflow(n, size, &bytes))
+		return no_memory();
+	return realloc(p, bytes);
+}
+
+static void *alloc_at(size_t align, size_t size)
+{
+	return gort_aligned_alloc(align < MIN_ALIGN ? MIN_ALIGN : align,
+				  at_least(size));
+}
+
+__public void *memalign(size_t align, size_t size)
+{
+	size_t power = MIN_ALIGN;
+
+	while (power && power < align)
+		power *= 2;
+	if (!power) {
+		errno = EINVAL;
+		return NULL;
+	}
+	return alloc_at(power, size);
+}
+
+__public void *aligned_alloc(size_t align, size_t size)
+{
+	return memalign(align, size);
+}
+
+__public int posix_memalign(void **memptr, size_t align, size_t size)
+{
+	int saved_errno = errno;
+	void *p;
+
+	if (align < sizeof(void *) || align & (align - 1))
+		return EINVAL;
+	p = alloc_at(align, size);
+	errno = saved_errno;
+	if (!p)
+		return ENOMEM;
+	*memptr = p;
+	return 0;
+}
+
+static size_t page_size(void)
+{
+	return (size_t)sysconf(_SC_PAGESIZE);
+}
+
+__public void *valloc(size_t size)
+{
+	return alloc_at(page_size(), size);
+}
+
+__public void *pvalloc(size_t size)
+{
+	size_t page = page_size();
+
+	if (size > SIZE_MAX - page)
+		return no_memory();
+	return alloc_at(page, ALIGN_UP(size, page));
+}
+
+__public size_t malloc_usable_size(void *p)
+{
+	return gort_usable_size(p);
+}
+
+__public void free_sized(void *p, size_t size)
+{
+	(void)size;
+	gort_free(p);
+}
+
+__public void free_aligned_sized(void *p, size_t align, size_t size)
+{
+	(void)align;
+	(void)size;
+	gort_free(p);
+}
+
+__public void cfree(void *p)
+{
+	gort_free(p);
+}
+
+/* All that is free goes back to the kernel, whatever shall be kept. */
+__public int malloc_trim(size_t keep)
+{
+	(void)keep;
+	heap_hold_threads();
+	heap_flush();
+	heap_let_threads_go();
+	return pages_scavenge(SIZE_MAX) > 0;
+}
+
+/* In pages: what is free inside of spans counts as in use. */
+__public struct mallinfo2 mallinfo2(void)
+{
+	return (struct mallinfo2){
+		.arena = mem_get(&mem_global.heap_mapped),
+		.uordblks = mem_get(&mem_global.heap_in_use),
+		.fordblks = mem_get(&mem_global.heap_free) +
+			    mem_get(&mem_global.heap_released),
+		.keepcost = mem_get(&mem_global.heap_free),
+	};
+}
+
+/* The same in numbers that are too small. */
+__public struct mallinfo mallinfo(void)
+{
+	struct mallinfo2 all = mallinfo2();
+
+	return (struct mallinfo){
+		.arena = (int)all.arena,
+		.uordblks = (int)all.uordblks,
+		.fordblks = (int)all.fordblks,
+		.keepcost = (int)all.keepcost,
+	};
+}
