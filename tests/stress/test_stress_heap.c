@@ -61,8 +61,9 @@ static void in_child(struct model_rng *r)
 	_exit(0);
 }
 
-static void fork_once(struct model_rng *r)
+static void fork_once(void *arg)
 {
+	struct model_rng *r = arg;
 	int status;
 	pid_t pid;
 
@@ -132,8 +133,9 @@ static void run(void *arg)
 			continue;
 		next -= steps_each / 50;
 		CHECK_LT(0, gort_gomaxprocs(1 + (int)(model_rnd(&r) % 6)));
+		/* There the child is not preempted: it has no scheduler. */
 		if (forks++ < NFORK)
-			fork_once(&r);
+			CHECK_EQ(gort_systemstack_call(fork_once, &r), 0);
 	}
 	gort_waitgroup_wait(&all);
 }
