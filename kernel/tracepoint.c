@@ -10,9 +10,10 @@
 
 const struct trace_ops *trace_ops;
 _Atomic bool trace_on;
-_Atomic bool trace_stacks_on;
+_Atomic bool trace_memory_on;
 _Atomic u32 trace_gen;
 _Atomic u64 trace_skipped;
+_Atomic u64 trace_skipped_heap;
 _Atomic bool trace_walking;
 
 /*

@@ -36,10 +36,10 @@ enum trace_stop {
 	TRACE_STOP_MOVED,	/* its P went away; no stack */
 };
 
-enum trace_stack {
-	TRACE_STACK_EXISTS,
-	TRACE_STACK_ALLOC,
-	TRACE_STACK_FREE,
+enum trace_memory {
+	TRACE_EXISTS,
+	TRACE_ALLOC,
+	TRACE_FREE,
 };
 
 struct trace_ops {
@@ -60,9 +60,14 @@ struct trace_ops {
 	void (*status)(struct m *mp, struct g *gp);
 	void (*stw_begin)(struct m *mp, const char *why);
 	void (*stw_end)(struct m *mp);
+	void (*heap_goal)(struct m *mp, u64 bytes);
 	/* After trace_try_acquire(). */
-	void (*stack)(struct m *mp, enum trace_stack what, uintptr_t base,
+	void (*stack)(struct m *mp, enum trace_memory what, uintptr_t base,
 		      size_t size);
+	void (*heap_live)(struct m *mp, u64 bytes);
+	void (*span)(struct m *mp, enum trace_memory what, uintptr_t base,
+		     size_t npages, u32 class);
+	void (*object)(struct m *mp, enum trace_memory what, uintptr_t addr);
 
 	/* The first goroutine, before and after the program's function. */
 	void (*run_begin)(void);
@@ -77,9 +82,11 @@ struct trace_ops {
 
 extern const struct trace_ops *trace_ops;	/* set before main() or never */
 extern _Atomic bool trace_on;		/* a hint: trace_gen decides */
-extern _Atomic bool trace_stacks_on;	/* the same for trace_ops->stack */
+extern _Atomic bool trace_memory_on;	/* the same for the ops ->stack, ->span
+					 * and ->object */
 extern _Atomic u32 trace_gen;		/* being written; 0: none */
 extern _Atomic u64 trace_skipped;	/* see trace_try_acquire() */
+extern _Atomic u64 trace_skipped_heap;	/* of these, spans' and objects' */
 extern _Atomic bool trace_walking;	/* struct g must stay as they are */
 
 static inline bool tracing(void)

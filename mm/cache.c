@@ -190,8 +190,11 @@ struct heap_cache *heap_enter(void)
 	if (likely(gp)) {
 		struct m *mp = acquirem();
 
-		if (likely(mp->p))
+		if (likely(mp->p)) {
+			/* The end of a trace brings the fast paths back. */
+			tls_self()->heap = heap_fast(mp->p->heap);
 			return mp->p->heap;
+		}
 	}
 	t = tls_self();
 	hc = t->heap_own;

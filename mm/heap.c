@@ -159,13 +159,13 @@ static void *alloc_large(struct heap_cache *hc, size_t size, size_t align,
 
 	if (size > SIZE_MAX - HPAGE_SIZE)
 		return NULL;
-	heap_trace_live(hc);
 	s = span_new_large(hc, npages ? npages : 1, align);
 	if (!s)
 		return NULL;
 	count_add(&hc->nlarge, 1);
 	count_add(&hc->large_bytes, span_usable(s));
 	count_add(&hc->given_bytes, span_usable(s));
+	heap_trace_live();
 	*zeroed = s->zeroed;
 	return (void *)s->base;
 }
@@ -189,13 +189,13 @@ static __cold void alloc_checks(void *p, size_t size)
 			check_poison(p, s->size);
 		memset(p, POISON_NEW, size);
 	}
-	heap_trace_object(HEAP_TRACE_ALLOC, (uintptr_t)p, span_usable(s));
+	heap_trace_object(TRACE_ALLOC, (uintptr_t)p);
 }
 
 /* An object, still the caller's. */
 static __cold void free_checks(struct span *s, uintptr_t addr)
 {
-	heap_trace_object(HEAP_TRACE_FREE, addr, span_usable(s));
+	heap_trace_object(TRACE_FREE, addr);
 	if (heap_poison)
 		memset((void *)addr, POISON_FREE, span_usable(s));
 	san_heap_free((void *)addr, span_usable(s));
@@ -266,6 +266,7 @@ static void free_large(struct heap_cache *hc, struct span *s, uintptr_t addr)
 	count_add(&hc->large_free_bytes, size);
 	count_add(&hc->free_bytes, size);
 	span_free_large(hc, s);
+	heap_trace_live();
 }
 
 static bool in_use(const struct span *s, u32 idx)
@@ -469,17 +470,19 @@ static bool resize_large(struct span *s, size_t size)
 	size_t want = (size + HPAGE_SIZE - 1) >> HPAGE_SHIFT;
 	size_t have = s->npages, diff;
 	struct heap_cache *hc;
-	bool done = true;
 	uintptr_t end;
+	bool done;
 
 	if (want <= have && have - want <= have / 8)
 		return true;
-	if (size <= SIZE_MAX_SMALL || want > UINT32_MAX || checks_wanted())
+	if (size <= SIZE_MAX_SMALL || want > UINT32_MAX)
 		return false;
 	hc = heap_enter();
 	if (!hc)
 		return false;
-	if (want > have) {
+	/* Nobody begins to want them before we leave. */
+	done = !checks_wanted();
+	if (done && want > have) {
 		diff = want - have;
 		end = s->base + (have << HPAGE_SHIFT);
 		done = pages_extend(&hc->book, end, diff);
@@ -488,13 +491,15 @@ static bool resize_large(struct span *s, size_t size)
 			count_add(&hc->given_bytes, diff << HPAGE_SHIFT);
 			s->npages = (u32)want;
 		}
-	} else {
+	} else if (done) {
 		diff = have - want;
 		count_add(&hc->large_free_bytes, diff << HPAGE_SHIFT);
 		count_add(&hc->free_bytes, diff << HPAGE_SHIFT);
 		s->npages = (u32)want;
 		pages_free(&hc->book, s->base + (want << HPAGE_SHIFT), diff);
 	}
+	if (done)
+		heap_trace_live();
 	heap_leave(hc);
 	return done;
 }

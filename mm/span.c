@@ -266,14 +266,14 @@ struct span *span_new_large(struct heap_cache *hc, size_t npages,
 	s->state = SPAN_LARGE;
 	atomic_store_explicit(&s->owner, &large_owner, memory_order_relaxed);
 	table_set(s, 1, s);
-	heap_trace_span(HEAP_TRACE_ALLOC, s);
+	heap_trace_span(TRACE_ALLOC, s);
 	return s;
 }
 
 /* The caller has taken it out of the table. */
 void span_free_large(struct heap_cache *hc, struct span *s)
 {
-	heap_trace_span(HEAP_TRACE_FREE, s);
+	heap_trace_span(TRACE_FREE, s);
 	pages_free(&hc->book, s->base, s->npages);
 	record_put(s);
 }
@@ -319,17 +319,18 @@ static struct span *span_new(struct heap_cache *hc, unsigned int class)
 	table_set(s, s->npages, s);
 	if (unlikely(heap_poison || HEAP_SANITIZED))
 		fill_new(s);
-	heap_trace_span(HEAP_TRACE_ALLOC, s);
+	heap_trace_span(TRACE_ALLOC, s);
 	return s;
 }
 
 /* No object of it is in use; it is on no list. */
 static void span_release(struct heap_cache *hc, struct span *s)
 {
-	heap_trace_span(HEAP_TRACE_FREE, s);
+	heap_trace_span(TRACE_FREE, s);
 	table_set(s, s->npages, NULL);
 	pages_free(&hc->book, s->base, s->npages);
 	record_put(s);
+	heap_trace_live();
 }
 
 /*
@@ -632,11 +633,11 @@ bool cache_refill(struct heap_cache *hc, unsigned int class)
 	cache_drain(hc);
 	if (take_partial(hc, class) || take_central(hc, class))
 		return true;
-	heap_trace_live(hc);
 	s = span_new(hc, class);
 	if (unlikely(!s))
 		return false;
 	make_current(hc, s);
+	heap_trace_live();
 	return true;
 }
 

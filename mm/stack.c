@@ -446,11 +446,11 @@ static __cold struct segment * __systemstack alloc_uncached(unsigned int class)
 	return seg;
 }
 
-static inline void trace_stack(enum trace_stack what, struct segment *seg)
+static inline void trace_stack(enum trace_memory what, struct segment *seg)
 {
 	struct m *mp;
 
-	if (likely(!atomic_load_explicit(&trace_stacks_on,
+	if (likely(!atomic_load_explicit(&trace_memory_on,
 					 memory_order_relaxed)))
 		return;
 	mp = getm();
@@ -476,7 +476,7 @@ struct segment *stack_alloc(struct p *pp, unsigned int class)
 	seg->next = NULL;
 	seg->depth = 0;
 	segment_update_guard(seg);
-	trace_stack(TRACE_STACK_ALLOC, seg);
+	trace_stack(TRACE_ALLOC, seg);
 	return seg;
 }
 
@@ -569,7 +569,7 @@ void stack_free(struct p *pp, struct segment *seg)
 {
 	u32 class = seg->class;
 
-	trace_stack(TRACE_STACK_FREE, seg);
+	trace_stack(TRACE_FREE, seg);
 	san_stack_unpoison(seg->lo + STACK_GUARD_SIZE,
 			   seg->top - seg->lo - STACK_GUARD_SIZE);
 	if (seg->size > TRIM_ABOVE)

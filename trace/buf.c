@@ -88,12 +88,15 @@ static struct trace_block *exchange(u32 gen, struct trace_block *full)
 	return h.empty ? h.empty : vm_alloc(sizeof(struct trace_block));
 }
 
-static void begin_batch(struct trace_block *b, u32 gen, u64 thread, u8 kind)
+static void begin_batch(struct trace_block *b, u32 gen, u64 thread,
+			u8 experiment, u8 kind)
 {
 	b->link = NULL;
 	b->last_time = trace_now();
 	b->pos = 0;
-	put_byte(b, EV_BATCH);
+	put_byte(b, experiment ? EV_EXPERIMENTAL_BATCH : EV_BATCH);
+	if (experiment)
+		put_byte(b, experiment);
 	put_varint(b, gen);
 	put_varint(b, thread);
 	put_varint(b, b->last_time);
@@ -123,7 +126,7 @@ __cold struct trace_block *trace_buf_refill(struct m *mp, u32 gen,
 	*at = exchange(gen, old);
 	if (!*at)
 		return lost(gen, -ENOMEM);
-	begin_batch(*at, gen, (u64)mp->tid,
+	begin_batch(*at, gen, (u64)mp->tid, 0,
 		    s == STREAM_STRINGS ? EV_STRINGS : 0);
 	return *at;
 }
@@ -245,6 +248,6 @@ bool trace_writer_room(struct trace_writer *w, u32 need)
 	w->buf = exchange(w->gen, w->buf);
 	if (!w->buf)
 		return lost(w->gen, -ENOMEM);
-	begin_batch(w->buf, w->gen, TRACE_NO_THREAD, w->kind);
+	begin_batch(w->buf, w->gen, TRACE_NO_THREAD, w->experiment, w->kind);
 	return true;
 }

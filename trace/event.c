@@ -19,6 +19,7 @@
 #include "kernel/print.h"
 #include "kernel/proc.h"
 #include "kernel/unwind.h"
+#include "mm/pages.h"
 
 /* Bounds of the runtime's code: arch/gort.lds. */
 extern const char gort_text_begin[], gort_text_end[];
@@ -488,10 +489,35 @@ void trace_user_event(struct m *mp, u8 type, u32 n, const u64 *args)
 }
 
 /*
- * The alloc/free experiment: a stack's number is its address in units of the
- * smallest alignment.  Written in the ordinary streams.
+ * Memory.
  */
-static void ev_stack(struct m *mp, enum trace_stack what, uintptr_t base,
+
+static void put_bytes(struct m *mp, u8 type, u64 bytes)
+{
+	struct trace_block *b = begin(mp, 1);
+
+	if (!b)
+		return;
+	put_event(b, type);
+	put_varint(b, bytes);
+}
+
+static void ev_heap_live(struct m *mp, u64 bytes)
+{
+	put_bytes(mp, EV_HEAP_ALLOC, bytes);
+}
+
+static void ev_heap_goal(struct m *mp, u64 bytes)
+{
+	put_bytes(mp, EV_HEAP_GOAL, bytes);
+}
+
+/*
+ * The alloc/free experiment: what is numbered is so by its distance from the
+ * beginning of the heap, in units of the smallest alignment; stacks may lie
+ * before it.  Written in the ordinary streams.
+ */
+static void ev_stack(struct m *mp, enum trace_memory what, uintptr_t base,
 		     size_t size)
 {
 	struct trace_block *b = begin(mp, 2);
@@ -499,9 +525,36 @@ static void ev_stack(struct m *mp, enum trace_stack what, uintptr_t base,
 	if (!b)
 		return;
 	put_event(b, (u8)(EV_STACK_EXISTS + what));
-	put_varint(b, base >> STACK_MIN_SHIFT);
-	if (what != TRACE_STACK_FREE)
+	put_varint(b, (base - page_heap.base) >> STACK_MIN_SHIFT);
+	if (what != TRACE_FREE)
 		put_varint(b, (u64)__builtin_ctzll(size) + 1);
+}
+
+static void ev_span(struct m *mp, enum trace_memory what, uintptr_t base,
+		    size_t npages, u32 class)
+{
+	struct trace_block *b = begin(mp, 3);
+
+	if (!b)
+		return;
+	put_event(b, (u8)(EV_SPAN_EXISTS + what));
+	put_varint(b, (base - page_heap.base) >> HPAGE_SHIFT);
+	if (what == TRACE_FREE)
+		return;
+	put_varint(b, npages);
+	put_varint(b, SPAN_KIND(class));
+}
+
+static void ev_object(struct m *mp, enum trace_memory what, uintptr_t addr)
+{
+	struct trace_block *b = begin(mp, 2);
+
+	if (!b)
+		return;
+	put_event(b, (u8)(EV_OBJECT_EXISTS + what));
+	put_varint(b, (addr - page_heap.base) / OBJECT_UNIT);
+	if (what != TRACE_FREE)
+		put_varint(b, 0);
 }
 
 /* sysstack: trace.lock. */
@@ -532,7 +585,11 @@ const struct trace_ops trace_event_ops = {
 	.status = ev_status,
 	.stw_begin = ev_stw_begin,
 	.stw_end = ev_stw_end,
+	.heap_goal = ev_heap_goal,
 	.stack = ev_stack,
+	.heap_live = ev_heap_live,
+	.span = ev_span,
+	.object = ev_object,
 	.run_begin = trace_run_begin,
 	.run_end = trace_run_end,
 	.tick = trace_tick,

@@ -45,6 +45,8 @@ enum trace_event {
 	EV_GO_STATUS,		/* g, m, status */
 	EV_STW_BEGIN,		/* why, stack */
 	EV_STW_END,
+	EV_HEAP_ALLOC = 37,	/* bytes */
+	EV_HEAP_GOAL,		/* bytes; 0: none */
 	EV_GO_LABEL = 39,	/* label */
 	EV_USER_TASK_BEGIN,	/* task, parent, name, stack */
 	EV_USER_TASK_END,	/* task, stack */
@@ -58,12 +60,29 @@ enum trace_event {
 	EV_END_OF_GENERATION,
 
 	/* Of the experiment EXP_ALLOC_FREE. */
-	EV_STACK_EXISTS = 134,	/* id, order */
+	EV_SPAN_EXISTS = 128,	/* id, pages, kind and class */
+	EV_SPAN_ALLOC,		/* id, pages, kind and class */
+	EV_SPAN_FREE,		/* id */
+	EV_OBJECT_EXISTS,	/* id, type */
+	EV_OBJECT_ALLOC,	/* id, type */
+	EV_OBJECT_FREE,		/* id */
+	EV_STACK_EXISTS,	/* id, order */
 	EV_STACK_ALLOC,		/* id, order */
 	EV_STACK_FREE,		/* id */
 };
 
 #define EXP_ALLOC_FREE	1
+
+/*
+ * Ids are addresses: what is there at base + id * unit.  Batches of this
+ * experiment begin with a byte that says what they are; this one has base and
+ * the units of spans, objects and stacks.
+ */
+#define ALLOC_FREE_INFO		1
+#define OBJECT_UNIT		8u
+/* The class of a large object is 0.  As in Go: objects without pointers, and
+ * bit 0, for other than objects, is not set. */
+#define SPAN_KIND(class)	(((class) << 1 | 1) << 1)
 
 enum trace_go_status {
 	GO_RUNNABLE = 1,

@@ -47,6 +47,8 @@
 #include "kernel/runq.h"
 #include "kernel/stw.h"
 #include "kernel/suspend.h"
+#include "mm/heap.h"
+#include "mm/heaptrace.h"
 #include "mm/vm.h"
 
 #define SLICE_NS	50000	/* of work between two yields */
@@ -494,7 +496,7 @@ static void switch_gen(u32 gen, bool stop)
 			      memory_order_release);
 	if (stop) {
 		atomic_store_explicit(&trace_on, false, memory_order_relaxed);
-		atomic_store_explicit(&trace_stacks_on, false,
+		atomic_store_explicit(&trace_memory_on, false,
 				      memory_order_relaxed);
 	}
 	TRACE_EVENT(mp, procs_change, nprocs());
@@ -516,6 +518,8 @@ static void end_gen(bool stop)
 	switch_gen(gen, stop);
 	stw_allow();
 	trace_wait_writers();
+	if (stop)
+		heap_trace_stop();
 	trace_buf_flush_all(gen);
 	if (debug.tracepushdown)
 		write_rest(&n);
@@ -665,7 +669,7 @@ static void snapshot_stacks(struct m *mp)
 		struct segment *seg = call ? gp->syscall_seg : &gp->seg0;
 
 		for (; seg; seg = call ? seg->prev : seg->next)
-			trace_ops->stack(mp, TRACE_STACK_EXISTS, seg->lo,
+			trace_ops->stack(mp, TRACE_EXISTS, seg->lo,
 					 stack_class_size(seg->class));
 	}
 }
@@ -677,7 +681,7 @@ static void switch_on(u32 gen)
 
 	prepare_gen(mp, gen);
 	atomic_store_explicit(&trace_on, true, memory_order_relaxed);
-	atomic_store_explicit(&trace_stacks_on, debug.traceallocfree,
+	atomic_store_explicit(&trace_memory_on, debug.traceallocfree,
 			      memory_order_relaxed);
 	/* Release: pairs with trace_hold(). */
 	atomic_store_explicit(&trace_gen, gen, memory_order_release);
@@ -686,9 +690,42 @@ static void switch_on(u32 gen)
 	trace_hold(mp);
 	trace_ops->procs_change(mp, nprocs());
 	trace_ops->stw_begin(mp, "start trace");
+	heap_trace_start(mp, debug.traceallocfree);
 	if (debug.traceallocfree)
 		snapshot_stacks(mp);
 	trace_release(mp);
+}
+
+/* What the numbers of the experiment's events mean. */
+static void write_layout(u32 gen)
+{
+	struct trace_writer w = {
+		.gen = gen,
+		.experiment = EXP_ALLOC_FREE,
+		.kind = ALLOC_FREE_INFO,
+	};
+
+	if (!trace_writer_room(&w, 4 * TRACE_VARINT_MAX))
+		return;
+	put_varint(w.buf, page_heap.base);
+	put_varint(w.buf, HPAGE_SIZE);
+	put_varint(w.buf, OBJECT_UNIT);
+	put_varint(w.buf, (u64)1 << STACK_MIN_SHIFT);
+	trace_writer_flush(&w);
+}
+
+/* Those in the heap that do not stop with the world are to stop, too. */
+static void start_in_world(u32 gen)
+{
+	stw_begin(STW_TRACE_START);
+	if (debug.traceallocfree)
+		heap_hold_threads();
+	switch_on(gen);
+	if (debug.traceallocfree)
+		heap_let_threads_go();
+	stw_end();
+	if (debug.traceallocfree)
+		write_layout(gen);
 }
 
 static int start_locked(int fd)
@@ -709,11 +746,10 @@ static int start_locked(int fd)
 	atomic_store_explicit(&trace.bytes, 0, memory_order_relaxed);
 	atomic_store_explicit(&trace.longest, 0, memory_order_relaxed);
 	atomic_store_explicit(&trace_skipped, 0, memory_order_relaxed);
+	atomic_store_explicit(&trace_skipped_heap, 0, memory_order_relaxed);
 	choose_clock();
 	trace_samples_begin();
-	stw_begin(STW_TRACE_START);
-	switch_on(advance.last_gen + 1);
-	stw_end();
+	start_in_world(advance.last_gen + 1);
 	atomic_store_explicit(&advance.next_ns, nanotime() +
 			      (s64)debug.traceadvanceperiod,
 			      memory_order_relaxed);
@@ -811,6 +847,8 @@ __public void gort_trace_read_stats(struct gort_trace_stats *out)
 					      memory_order_relaxed),
 		.skipped = atomic_load_explicit(&trace_skipped,
 						memory_order_relaxed),
+		.skipped_heap = atomic_load_explicit(&trace_skipped_heap,
+						     memory_order_relaxed),
 		.longest_ns = atomic_load_explicit(&trace.longest,
 					memory_order_relaxed) *
 			      1000 / (cpu_cycles_hz() / 1000000),

@@ -118,6 +118,7 @@ void trace_blocks_give_back(struct trace_block *list);
 /* Batches that are of no M. */
 struct trace_writer {
 	u32 gen;
+	u8 experiment;		/* whose batches they are; 0: ordinary ones */
 	u8 kind;		/* first byte of each batch; 0: events */
 	struct trace_block *buf;
 };

@@ -73,7 +73,10 @@ bool gort_trace_enabled(void);
 struct gort_trace_stats {
 	uint64_t generations;	/* complete in fd */
 	uint64_t bytes;		/* written to fd */
-	uint64_t skipped;	/* memory events that fell into the tracer itself */
+	uint64_t skipped;	/* memory events that fell into the tracer itself,
+				 * or of threads that are not the runtime's */
+	uint64_t skipped_heap;	/* of these, spans and objects: 0 means that
+				 * those of the trace are complete */
 	uint64_t dropped;	/* events lost to the buffer limit */
 	uint64_t longest_ns;	/* the tracer kept a goroutine from being
 				 * preempted at a stretch */
