@@ -63,6 +63,27 @@ struct p * __systemstack p_get_idle_locked(void)
 	return pp;
 }
 
+/* pp, if it is idle: now it is the caller's.  sysstack: takes sched.lock. */
+bool __systemstack p_take_idle(struct p *pp)
+{
+	struct p **at;
+	bool ours;
+
+	lock(&sched.lock);
+	for (at = &sched.idle_ps; *at && *at != pp; at = &(*at)->idle_link)
+		;
+	ours = *at;
+	if (ours) {
+		*at = pp->idle_link;
+		atomic_fetch_sub_explicit(&sched.nidle_ps, 1,
+					  memory_order_relaxed);
+		atomic_store_explicit(&pp->status, P_RUNNING,
+				      memory_order_relaxed);
+	}
+	unlock(&sched.lock);
+	return ours;
+}
+
 static struct m * __systemstack m_get_idle_locked(void)
 {
 	struct m *mp = sched.idle_ms;

@@ -8,6 +8,7 @@
  *    and if that did not help within SIGNAL_NS by a signal.
  *  - The network is polled when nobody has for POLL_NS.
  *  - A tracer's goroutine is woken when it is time.
+ *  - Heap caches of Ps that are idle for long are emptied.
  *  - A scan that shrinks stacks is asked for when they have doubled, and
  *    free ones that nobody wanted for SCAVENGE_NS go back to the kernel.
  *
@@ -59,6 +60,7 @@ struct watch {
 	s64 since;			/* the slice began here, or later */
 	s64 call_since;			/* the system call did */
 	s64 asked;			/* by guard, in this slice; 0: not yet */
+	u32 heap_tick;			/* when we looked at its heap cache */
 };
 
 static struct {
@@ -241,6 +243,39 @@ static void sleep_idle(s64 until)
 }
 
 
+/*
+ * A P that has been idle since the last look gives up what its heap cache
+ * keeps for it, and takes in what others freed there: nobody else can.
+ */
+static void watch_heap(struct p *pp, struct watch *w)
+{
+	u32 tick = atomic_load_explicit(&pp->tick, memory_order_relaxed);
+
+	if (tick != w->heap_tick || p_status(pp, NULL) != P_IDLE ||
+	    !cache_keeps(pp->heap)) {
+		w->heap_tick = tick;
+		return;
+	}
+	/* As in take_p(): no deadlock while it is ours. */
+	m_waking_elsewhere(true);
+	if (p_take_idle(pp)) {
+		cache_flush(pp->heap);
+		handoff_p(pp);
+	}
+	m_waking_elsewhere(false);
+}
+
+static void watch_heaps(s64 now)
+{
+	static s64 last;
+
+	if (now - last < SCAVENGE_NS)
+		return;
+	last = now;
+	for (u32 i = 0; i < nprocs(); i++)
+		watch_heap(sched.ps[i], &sysmon.watch[i]);
+}
+
 /* Stacks that have doubled are worth a scan; free ones go to the kernel. */
 static void watch_stacks(s64 now)
 {
@@ -269,6 +304,7 @@ static bool work(s64 now, s64 before, s64 *most, s64 *trace_next)
 	atomic_store_explicit(&sched.clock, now, memory_order_relaxed);
 	taken = retake(now, before, most);
 	poll_network(now);
+	watch_heaps(now);
 	watch_stacks(now);
 	if (trace_ops)
 		*trace_next = trace_ops->tick(now);

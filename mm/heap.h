@@ -32,6 +32,9 @@ struct heap_cache {
 	struct page_cache pages;
 	struct mem_book book;
 
+	/* Nothing free is kept, but for what others freed since. */
+	_Atomic bool flushed;
+
 	/* A thread's cache only: see heap_hold_threads(). */
 	_Atomic bool busy;
 	bool of_thread;

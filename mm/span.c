@@ -615,6 +615,14 @@ void cache_flush(struct heap_cache *hc)
 		give_partial(hc, i);
 	}
 	page_cache_flush(&hc->pages);
+	atomic_store_explicit(&hc->flushed, true, memory_order_relaxed);
+}
+
+/* Is there something to flush?  A hint.  Context: any. */
+bool cache_keeps(struct heap_cache *hc)
+{
+	return !atomic_load_explicit(&hc->flushed, memory_order_relaxed) ||
+	       atomic_load_explicit(&hc->owner.remote, memory_order_relaxed);
 }
 
 /*
@@ -628,6 +636,7 @@ bool cache_refill(struct heap_cache *hc, unsigned int class)
 	if (s && (slot_fill(hc, s) || (span_merge(s) && slot_fill(hc, s))))
 		return true;
 	drop_current(hc, class);
+	atomic_store_explicit(&hc->flushed, false, memory_order_relaxed);
 	if (take_partial(hc, class))
 		return true;
 	cache_drain(hc);

@@ -51,6 +51,7 @@ void span_free_large(struct heap_cache *hc, struct span *s);
 void slot_clear(struct heap_slot *sl);
 void cache_drain(struct heap_cache *hc);
 void cache_flush(struct heap_cache *hc);
+bool cache_keeps(struct heap_cache *hc);
 bool cache_refill(struct heap_cache *hc, unsigned int class);
 void central_scavenge(struct heap_cache *hc);
 void central_fork_lock(void);

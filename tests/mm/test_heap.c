@@ -6,6 +6,7 @@
 #include <gort/gort.h>
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -336,6 +337,82 @@ static void test_remote_free(void **state)
 	unsetenv("GORTMAXPROCS");
 }
 
+/*
+ * What is freed of a P's that does nothing any more is given back by it.
+ */
+
+#define HOARD	20000
+
+struct hoard {
+	void *p[HOARD];
+	_Atomic bool full;
+};
+
+static void hoarder(void *arg)
+{
+	struct hoard *h = arg;
+
+	for (int i = 0; i < HOARD; i++)
+		h->p[i] = gort_alloc(400);
+	atomic_store(&h->full, true);
+}
+
+static void rob(void *arg)
+{
+	static struct hoard h;
+	struct gort_memstats st;
+
+	(void)arg;
+	atomic_store(&h.full, false);
+	CHECK_EQ(gort_go(hoarder, &h), 0);
+	/* Without letting it run here. */
+	while (!atomic_load(&h.full))
+		;
+	CHECK_EQ(gort_read_memstats(&st), 0);
+	CHECK_LT(HOARD * 400, st.heap_inuse);
+	for (int i = 0; i < HOARD; i++)
+		gort_free(h.p[i]);
+	do {
+		gort_sleep_ns(1000000);
+		CHECK_EQ(gort_read_memstats(&st), 0);
+	} while (st.heap_inuse > HOARD * 100);
+}
+
+static void test_idle_p(void **state)
+{
+	(void)state;
+	setenv("GORTMAXPROCS", "2", 1);
+	assert_int_equal(gort_run(rob, NULL), 0);
+	unsetenv("GORTMAXPROCS");
+}
+
+static void fill_and_free(void *arg)
+{
+	enum { N = 1000 };
+	static void *p[N];
+	struct gort_memstats before, after;
+
+	(void)arg;
+	for (int i = 0; i < N; i++) {
+		p[i] = gort_alloc(20000);
+		memset(p[i], 1, 20000);
+	}
+	for (int i = 0; i < N; i++)
+		gort_free(p[i]);
+	CHECK_EQ(gort_read_memstats(&before), 0);
+	CHECK_LT(N * 15000, gort_free_os_memory());
+	CHECK_EQ(gort_read_memstats(&after), 0);
+	CHECK_LT(before.heap_released + N * 15000, after.heap_released);
+	CHECK_EQ(after.heap_idle - after.heap_released, 0);
+}
+
+static void test_free_os_memory(void **state)
+{
+	(void)state;
+	assert_int_equal(gort_free_os_memory(), -EPERM);
+	assert_int_equal(gort_run(fill_and_free, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +424,8 @@ int main(void)
 		cmocka_unit_test(test_aligned),
 		cmocka_unit_test(test_errors),
 		cmocka_unit_test(test_remote_free),
+		cmocka_unit_test(test_idle_p),
+		cmocka_unit_test(test_free_os_memory),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
