@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: ISC
 /*
- * kernel/debug.c - GORTDEBUG and GORTMAXPROCS.
+ * kernel/debug.c - GORTDEBUG, GORTMAXPROCS and GORTMEMLIMIT.
  */
 #include "kernel/debug.h"
 
@@ -9,6 +9,7 @@
 
 #include "kernel/errno.h"
 #include "kernel/print.h"
+#include "mm/memstat.h"
 #include "mm/stack.h"
 
 static const struct debug defaults = {
@@ -248,12 +249,40 @@ int debug_parse(const char *env, struct debug *d)
 
 static bool parsed;
 
+/*
+ * debug_parse_memlimit - bytes, as GORTDEBUG's, or as Go's GOMEMLIMIT has
+ * them: B, KiB, MiB, GiB, TiB, or off.  0 or -EINVAL.
+ */
+int debug_parse_memlimit(const char *s, u64 *limit)
+{
+	static const char *const units[] = { "B", "KiB", "MiB", "GiB", "TiB" };
+	size_t digits = strspn(s, "0123456789");
+	char number[24];
+
+	if (!*s || !strcmp(s, "off")) {
+		*limit = UINT64_MAX;
+		return 0;
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(units); i++) {
+		if (strcmp(s + digits, units[i]) || digits >= sizeof(number))
+			continue;
+		memcpy(number, s, digits);
+		number[digits] = '\0';
+		return parse_size(number, limit) ||
+		       __builtin_mul_overflow(*limit, (u64)1 << (10 * i),
+					      limit) ? -EINVAL : 0;
+	}
+	return parse_size(s, limit);
+}
+
 /* Read the environment into debug.  0, or -EINVAL after saying why. */
 int debug_parse_env(void)
 {
 	const char *env = getenv("GORTDEBUG");
 	const char *procs = getenv("GORTMAXPROCS");
+	const char *memlimit = getenv("GORTMEMLIMIT");
 	struct debug d = defaults;
+	u64 limit;
 
 	if (env && debug_parse(env, &d))
 		return -EINVAL;
@@ -263,6 +292,12 @@ int debug_parse_env(void)
 		      MAXPROCS_LIMIT);
 		return -EINVAL;
 	}
+	if (debug_parse_memlimit(memlimit ? memlimit : "", &limit)) {
+		print("gort: GORTMEMLIMIT=%s: want bytes, with K, M, G, B, KiB, MiB, GiB or TiB, or off\n",
+		      memlimit);
+		return -EINVAL;
+	}
+	atomic_store_explicit(&mem_global.limit, limit, memory_order_relaxed);
 	debug = d;
 	parsed = true;
 	return 0;

@@ -4,6 +4,8 @@
  *
  * GORTDEBUG=name=value,...   an unknown name or a bad value is an error.
  * GORTMAXPROCS=n
+ * GORTMEMLIMIT=bytes, or off: the heap gives memory back rather than have
+ *	more.  To mem_global.
  */
 #ifndef KERNEL_DEBUG_H
 #define KERNEL_DEBUG_H
@@ -44,5 +46,6 @@ extern struct debug debug;
 int debug_parse_env(void);
 void debug_parse_first(void);
 int debug_parse(const char *env, struct debug *d);
+int debug_parse_memlimit(const char *s, u64 *limit);
 
 #endif

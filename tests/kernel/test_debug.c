@@ -204,6 +204,63 @@ static void test_length(void **state)
 	expect_error(env, "gort: GORTDEBUG: longer than 511 bytes");
 }
 
+static void test_memlimit(void **state)
+{
+	static const struct {
+		const char *env;
+		u64 bytes;
+	} good[] = {
+		{ "", UINT64_MAX },
+		{ "off", UINT64_MAX },
+		{ "0", 0 },
+		{ "123", 123 },
+		{ "123B", 123 },
+		{ "7K", 7 << 10 },
+		{ "7KiB", 7 << 10 },
+		{ "5M", 5 << 20 },
+		{ "5MiB", 5 << 20 },
+		{ "6G", (u64)6 << 30 },
+		{ "6GiB", (u64)6 << 30 },
+		{ "2TiB", (u64)2 << 40 },
+		{ "16777215TiB", (u64)16777215 << 40 },
+		{ "18446744073709551615", UINT64_MAX },
+	};
+	static const char *const bad[] = {
+		"-1", "x", "B", "KiB", "1k", "1kib", "1KB", "1Ki", "1KiBs",
+		"1T", "1 MiB", " 1", "0x10", "1KK", "1KKiB", "OFF", "off ",
+		"16777216TiB", "18446744073709551616",
+		"00000000000000000000000000000000000001MiB",
+	};
+	u64 limit;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(good); i++) {
+		limit = 1;
+		assert_int_equal(debug_parse_memlimit(good[i].env, &limit), 0);
+		assert_int_equal(limit, good[i].bytes);
+	}
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(debug_parse_memlimit(bad[i], &limit),
+				 -EINVAL);
+}
+
+static void parse_env_in_child(void *arg)
+{
+	setenv("GORTMEMLIMIT", arg, 1);
+	_exit(debug_parse_env() == -EINVAL ? 0 : 1);
+}
+
+static void test_memlimit_mistake(void **state)
+{
+	(void)state;
+	child_run(parse_env_in_child, "12Mib");
+	child_expect_exit(0);
+	child_expect_text("gort: GORTMEMLIMIT=12Mib: want bytes, with K, M, G, B, KiB, MiB, GiB or TiB, or off\n");
+	child_run(parse_env_in_child, "12MiB");
+	child_expect_exit(1);
+	child_expect_no_text("gort");
+}
+
 int main(void)
 {
 	static const struct CMUnitTest tests[] = {
@@ -215,6 +272,8 @@ int main(void)
 		cmocka_unit_test(test_mistakes),
 		cmocka_unit_test(test_mistake_after_value),
 		cmocka_unit_test(test_length),
+		cmocka_unit_test(test_memlimit),
+		cmocka_unit_test(test_memlimit_mistake),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
