@@ -9,6 +9,7 @@
  *  - The network is polled when nobody has for POLL_NS.
  *  - A tracer's goroutine is woken when it is time.
  *  - Heap caches of Ps that are idle for long are emptied.
+ *  - Free memory of the heap is given back to the kernel.
  *  - A scan that shrinks stacks is asked for when they have doubled, and
  *    free ones that nobody wanted for SCAVENGE_NS go back to the kernel.
  *
@@ -44,6 +45,7 @@
 #include "kernel/proc.h"
 #include "kernel/runq.h"
 #include "kernel/schedtrace.h"
+#include "mm/scavenge.h"
 
 #define RETAKE_NS	20000
 #define SLICE_NS	10000000
@@ -295,9 +297,13 @@ static void watch_stacks(s64 now)
 				      memory_order_relaxed);
 }
 
-/* All there is to do now.  Was a P taken?  *most: sleep at most so long. */
-static bool work(s64 now, s64 before, s64 *most, s64 *trace_next)
+/*
+ * All there is to do now.  Was a P taken?  *most: sleep at most so long.
+ * *next: even with all Ps idle, only until then.
+ */
+static bool work(s64 now, s64 before, s64 *most, s64 *next)
 {
+	s64 trace_next = TIME_NEVER;
 	bool taken;
 
 	lock(&sysmon.lock);
@@ -306,8 +312,11 @@ static bool work(s64 now, s64 before, s64 *most, s64 *trace_next)
 	poll_network(now);
 	watch_heaps(now);
 	watch_stacks(now);
+	*next = scavenge_tick(now);
 	if (trace_ops)
-		*trace_next = trace_ops->tick(now);
+		trace_next = trace_ops->tick(now);
+	if (trace_next < *next)
+		*next = trace_next;
 	unlock(&sysmon.lock);
 	return taken;
 }
@@ -315,7 +324,7 @@ static bool work(s64 now, s64 before, s64 *most, s64 *trace_next)
 static void sysmon_loop(void)
 {
 	s64 now = nanotime(), before = now, sleep = RETAKE_NS;
-	s64 trace_next = TIME_NEVER;
+	s64 next = TIME_NEVER;
 	u32 quiet = 0, idle = 0;
 
 	while (!atomic_load_explicit(&sysmon.stop, memory_order_relaxed)) {
@@ -326,14 +335,14 @@ static void sysmon_loop(void)
 		if (!all_idle() || schedtrace_wanted()) {
 			idle = 0;
 		} else if (++idle > IDLE_LOOKS) {
-			sleep_idle(trace_next);
+			sleep_idle(next);
 			idle = 0;
 			quiet = SHORT_SLEEPS;
 			sleep = RETAKE_NS;
 		}
 		before = now;
 		now = nanotime();
-		quiet = work(now, before, &most, &trace_next) ? 0 : quiet + 1;
+		quiet = work(now, before, &most, &next) ? 0 : quiet + 1;
 		schedtrace_tick(now);
 		if (quiet <= SHORT_SLEEPS)
 			sleep = RETAKE_NS;

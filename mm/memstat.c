@@ -147,7 +147,7 @@ static void sum_global(struct mem_aggregate *a)
 /* Pages of the heap by the caches, all else by who has it. */
 static void __systemstack sum_pages(struct mem_aggregate *a)
 {
-	struct mem_pages sum = { 0 }, p;
+	struct mem_pages sum = mem_book_read(&mem_background), p;
 	const struct heap_cache *hc;
 	struct stack_books stacks;
 

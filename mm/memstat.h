@@ -67,7 +67,7 @@ struct mem_global {
 	_Atomic u64 heap_mapped;	/* arenas, prepared or ready */
 	_Atomic u64 meta_mapped;	/* records: tables, spans, caches; ready */
 	_Atomic u64 meta_in_use;	/* of those given out by meta_alloc() */
-	_Atomic u64 reserved;		/* addresses */
+	_Atomic u64 reserved;		/* addresses, whatever lies there */
 	_Atomic u64 limit;		/* GORTMEMLIMIT; UINT64_MAX: none */
 };
 
@@ -76,6 +76,9 @@ extern struct mem_global mem_global;
 /* Ready, outside of arenas and records: tracer, profiler, signal stacks, the
  * free lists of stacks.  See vm_alloc(). */
 extern _Atomic u64 mem_other;
+
+/* The book of the scavenger, which has no cache; by the page heap's lock. */
+extern struct mem_book mem_background;
 
 static inline void mem_add(_Atomic u64 *c, u64 n)
 {

@@ -281,6 +281,12 @@ static bool all_used(const struct page_bits *b, size_t page, size_t n)
 	return true;
 }
 
+static void lower_hint(struct page_bits *b, size_t page)
+{
+	if (page >> CHUNK_SHIFT < b->hint)
+		b->hint = page >> CHUNK_SHIFT;
+}
+
 bool page_bits_give(struct page_bits *b, size_t page, size_t n, bool released)
 {
 	size_t first = page, last = page + n - 1;
@@ -292,10 +298,11 @@ bool page_bits_give(struct page_bits *b, size_t page, size_t n, bool released)
 		p.chunk->used[p.word] &= ~p.mask;
 		if (released)
 			p.chunk->released[p.word] |= p.mask;
+		else
+			p.chunk->age[p.word / BLOCK_WORDS] = BLOCK_AGE;
 	}
 	update(b, first, last);
-	if (first >> CHUNK_SHIFT < b->hint)
-		b->hint = first >> CHUNK_SHIFT;
+	lower_hint(b, first);
 	return true;
 }
 
@@ -326,9 +333,86 @@ void page_bits_give_word(struct page_bits *b, size_t page, u64 free,
 
 	c->used[w] &= ~free;
 	c->released[w] |= released;
+	if (free & ~released)
+		c->age[w / BLOCK_WORDS] = BLOCK_AGE;
 	update(b, page, page);
-	if (page >> CHUNK_SHIFT < b->hint)
-		b->hint = page >> CHUNK_SHIFT;
+	lower_hint(b, page);
+}
+
+/*
+ * Blocks.
+ */
+
+/* The free pages of a block with memory behind.  Is all of it free? */
+static bool block_idle(const struct page_chunk *c, unsigned int block,
+		       struct page_block *pb)
+{
+	u64 used = 0;
+
+	pb->n = 0;
+	for (unsigned int i = 0; i < BLOCK_WORDS; i++) {
+		unsigned int w = block * BLOCK_WORDS + i;
+
+		used |= c->used[w];
+		pb->mask[i] = ~c->used[w] & ~c->released[w];
+		pb->n += (size_t)__builtin_popcountll(pb->mask[i]);
+	}
+	return !used;
+}
+
+static bool wanted(struct page_chunk *c, unsigned int block, bool whole,
+		   enum page_idle idle, struct page_walk *w)
+{
+	if (idle == IDLE_ANY)
+		return true;
+	if (!whole || idle == IDLE_WHOLE)
+		return whole;
+	if (!c->age[block])
+		return true;
+	c->age[block]--;
+	w->young = true;
+	return false;
+}
+
+static void block_take(struct page_bits *b, const struct page_block *pb)
+{
+	struct page_chunk *c = &b->chunk[pb->page >> CHUNK_SHIFT];
+	unsigned int w = pb->page % CHUNK_PAGES / 64;
+
+	for (unsigned int i = 0; i < BLOCK_WORDS; i++)
+		c->used[w + i] |= pb->mask[i];
+	update(b, pb->page, pb->page);
+}
+
+bool page_bits_take_idle(struct page_bits *b, struct page_walk *w,
+			 enum page_idle idle, size_t most,
+			 struct page_block *pb)
+{
+	for (; w->block && most; most--) {
+		size_t at = --w->block / CHUNK_BLOCKS;
+		unsigned int block = w->block % CHUNK_BLOCKS;
+		struct page_chunk *c = &b->chunk[at];
+		bool whole;
+
+		if (!b->level[0][at].max)
+			continue;
+		whole = block_idle(c, block, pb);
+		if (!pb->n || !wanted(c, block, whole, idle, w))
+			continue;
+		pb->page = w->block * BLOCK_PAGES;
+		block_take(b, pb);
+		return true;
+	}
+	return false;
+}
+
+void page_bits_give_idle(struct page_bits *b, const struct page_block *pb,
+			 bool released)
+{
+	for (unsigned int i = 0; i < BLOCK_WORDS; i++)
+		if (pb->mask[i])
+			page_bits_give_word(b, pb->page + i * 64, pb->mask[i],
+					    released ? pb->mask[i] : 0);
 }
 
 void page_bits_count(const struct page_bits *b, size_t *free,

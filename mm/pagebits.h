@@ -23,6 +23,7 @@
 #define BLOCK_PAGES	256u			/* a huge page: 2 MiB */
 #define CHUNK_BLOCKS	(CHUNK_PAGES / BLOCK_PAGES)
 #define BLOCK_WORDS	(BLOCK_PAGES / 64)
+#define BLOCK_AGE	1u		/* of a block with pages just freed */
 
 #define FANOUT_SHIFT	4
 #define FANOUT		(1u << FANOUT_SHIFT)
@@ -33,7 +34,7 @@
 struct page_chunk {
 	u64 used[CHUNK_WORDS];
 	u64 released[CHUNK_WORDS];	/* of those not in use: no memory */
-	u8 age[CHUNK_BLOCKS];		/* see mm/scavenge.c */
+	u8 age[CHUNK_BLOCKS];		/* walks to go until it is idle */
 };
 
 /* Free pages in a row in a range. */
@@ -104,6 +105,42 @@ bool page_bits_give(struct page_bits *b, size_t page, size_t n, bool released);
 size_t page_bits_take_word(struct page_bits *b, u64 *free, u64 *released);
 void page_bits_give_word(struct page_bits *b, size_t page, u64 free,
 			 u64 released);
+
+/*
+ * Blocks of BLOCK_PAGES pages, from the last one down: whoever wants to give
+ * free pages back to the kernel takes them out of the bitmaps for that time.
+ */
+enum page_idle {
+	IDLE_AGED,	/* whole blocks, free since the last walk like this */
+	IDLE_WHOLE,	/* whole blocks */
+	IDLE_ANY,	/* free pages of any block */
+};
+
+struct page_walk {
+	size_t block;		/* those below it are left to look at */
+	bool young;		/* IDLE_AGED: there were some too young */
+};
+
+struct page_block {
+	size_t page;		/* its first one */
+	u64 mask[BLOCK_WORDS];	/* of the pages taken */
+	size_t n;		/* how many those are */
+};
+
+static inline size_t page_bits_blocks(const struct page_bits *b)
+{
+	return b->nchunks * CHUNK_BLOCKS;
+}
+
+/*
+ * Take the free pages that are not released of the next block that has some.
+ * false: there was none among the next `most` blocks, or w->block is 0.
+ */
+bool page_bits_take_idle(struct page_bits *b, struct page_walk *w,
+			 enum page_idle idle, size_t most,
+			 struct page_block *pb);
+void page_bits_give_idle(struct page_bits *b, const struct page_block *pb,
+			 bool released);
 
 /* What is not in use, and of it released. */
 void page_bits_count(const struct page_bits *b, size_t *free,

@@ -29,21 +29,13 @@
 #include "mm/pages.h"
 
 #include <errno.h>
+#include <sched.h>
 
 #include "kernel/panic.h"
-#include "kernel/print.h"
 #include "mm/heap_section.h"
-#include "mm/pagebits.h"
+#include "mm/pages_state.h"
 #include "mm/vm.h"
 
-#ifdef GORT_TSAN
-/* In the lowest range that ThreadSanitizer knows, above the stacks. */
-#define HEAP_BASE	((uintptr_t)0x6000000000)
-#define HEAP_SHIFT	38
-#else
-#define HEAP_BASE	((uintptr_t)0x500000000000)
-#define HEAP_SHIFT	42
-#endif
 #define RESERVE_SHIFT		36	/* of a reservation, at most */
 #define RESERVE_SHIFT_MIN	30
 
@@ -52,35 +44,10 @@
 #define HOLES_MAX	64u		/* that one call steps over */
 #define META_CHUNK	((size_t)256 << 10)
 
-/* A table with room for the whole heap, mapped as far as it is needed. */
-struct area {
-	uintptr_t base;
-	size_t mapped;
-};
-
-enum {
-	AREA_SPANS,
-	AREA_CHUNKS,
-	AREA_LEVELS,
-	NR_AREAS = AREA_LEVELS + BITS_LEVELS,
-};
-
-static struct {
-	struct lock lock;	/* protects the rest */
-	struct page_bits bits;
-	struct area area[NR_AREAS];
-	size_t nchunks_max;
-	bool claimed;		/* all of it, by a mapping */
-	uintptr_t meta, meta_end;	/* what meta_alloc() cuts from */
-} heap = { .lock = LOCK_INIT(RANK_HEAP_PAGES) };
+struct page_state pages = { .lock = LOCK_INIT(RANK_HEAP_PAGES) };
 
 struct page_heap page_heap;
 struct mem_global mem_global = { .limit = UINT64_MAX };
-
-static void mem_sub(_Atomic u64 *c, u64 n)
-{
-	atomic_fetch_sub_explicit(c, n, memory_order_relaxed);
-}
 
 static uintptr_t page_addr(size_t page)
 {
@@ -105,7 +72,7 @@ static void count_meta(size_t size)
 /* A reservation was counted as a whole. */
 static void count_reserved(size_t size)
 {
-	if (!heap.claimed)
+	if (!pages.claimed)
 		mem_add(&mem_global.reserved, size);
 }
 
@@ -126,13 +93,13 @@ static int grow_tables_locked(size_t n)
 {
 	for (unsigned int i = 0; i < NR_AREAS; i++) {
 		size_t need = ALIGN_UP(area_size(i, n), PAGE_SIZE);
-		struct area *a = &heap.area[i];
+		struct page_area *a = &pages.area[i];
 		int err;
 
 		if (need <= a->mapped)
 			continue;
 		err = vm_map(a->base + a->mapped, need - a->mapped,
-			     heap.claimed);
+			     pages.claimed);
 		if (err)
 			return err;
 		count_meta(need - a->mapped);
@@ -145,15 +112,15 @@ static int grow_tables_locked(size_t n)
 /* n chunks more, with memory behind or not. */
 static int grow_chunks_locked(size_t n, bool usable)
 {
-	size_t total = heap.bits.nchunks + n;
+	size_t total = pages.bits.nchunks + n;
 	int err;
 
-	if (total > heap.nchunks_max)
+	if (total > pages.nchunks_max)
 		return -ENOMEM;
 	err = grow_tables_locked(total);
 	if (err)
 		return err;
-	page_bits_grow(&heap.bits, n, usable);
+	page_bits_grow(&pages.bits, n, usable);
 	/* Release: pairs with page_in_heap(). */
 	atomic_store_explicit(&page_heap.mapped,
 			      total << (CHUNK_SHIFT + HPAGE_SHIFT),
@@ -164,12 +131,12 @@ static int grow_chunks_locked(size_t n, bool usable)
 /* From nothing, or a part of a reservation, to prepared. */
 static int map_arenas(uintptr_t addr, size_t size)
 {
-	int err = heap.claimed ? 0 : vm_reserve_at(addr, size);
+	int err = pages.claimed ? 0 : vm_reserve_at(addr, size);
 
 	if (err)
 		return err;
 	err = vm_prepare(addr, size);
-	if (err && !heap.claimed)
+	if (err && !pages.claimed)
 		vm_unmap((void *)addr, size);
 	return err;
 }
@@ -178,10 +145,10 @@ static int map_arenas(uintptr_t addr, size_t size)
 static int grow_arenas_locked(size_t size)
 {
 	size_t nchunks = size >> (CHUNK_SHIFT + HPAGE_SHIFT);
-	uintptr_t addr = page_addr(heap.bits.nchunks << CHUNK_SHIFT);
+	uintptr_t addr = page_addr(pages.bits.nchunks << CHUNK_SHIFT);
 	int err;
 
-	if (heap.bits.nchunks + nchunks > heap.nchunks_max)
+	if (pages.bits.nchunks + nchunks > pages.nchunks_max)
 		return -ENOMEM;
 	err = map_arenas(addr, size);
 	if (err)
@@ -189,7 +156,7 @@ static int grow_arenas_locked(size_t size)
 	err = grow_chunks_locked(nchunks, true);
 	if (err) {
 		/* In a reservation it stays prepared, for the next time. */
-		if (!heap.claimed)
+		if (!pages.claimed)
 			vm_unmap((void *)addr, size);
 		return -ENOMEM;
 	}
@@ -206,7 +173,7 @@ static int grow_arenas_locked(size_t size)
 static __cold size_t grow_locked(size_t n)
 {
 	for (u32 holes = 0; holes < HOLES_MAX; holes++) {
-		size_t need = (n - page_bits_tail(&heap.bits)) << HPAGE_SHIFT;
+		size_t need = (n - page_bits_tail(&pages.bits)) << HPAGE_SHIFT;
 		int err;
 
 		need = ALIGN_UP(need, ARENA_SIZE);
@@ -260,7 +227,7 @@ struct request {
 static void __systemstack take_locked(struct request *r)
 {
 	r->done.n = r->n;
-	r->done.nreleased = page_bits_take(&heap.bits, r->page, r->n);
+	r->done.nreleased = page_bits_take(&pages.bits, r->page, r->n);
 	count_out(r->n, r->done.nreleased);
 	r->ok = true;
 }
@@ -270,30 +237,43 @@ static bool find_locked(struct request *r)
 {
 	/* Somewhere in that many is a multiple of align. */
 	size_t n = r->n + r->align - 1;
-	size_t page = page_bits_find(&heap.bits, n);
+	size_t page = page_bits_find(&pages.bits, n);
 
 	if (page == PAGE_NONE) {
 		r->done.grown = grow_locked(n);
 		if (!r->done.grown)
 			return false;
-		page = page_bits_find(&heap.bits, n);
+		page = page_bits_find(&pages.bits, n);
 	}
 	r->page = ALIGN_UP(page, r->align);
 	/* Only then is nothing free before it. */
 	if (n == 1)
-		heap.bits.hint = page >> CHUNK_SHIFT;
+		pages.bits.hint = page >> CHUNK_SHIFT;
 	return true;
+}
+
+/*
+ * There is no memory; but pages may be on their way from the scavenger back
+ * to the bitmaps.
+ */
+static bool try_again(const struct request *r, bool scavenging)
+{
+	return unlikely(!r->ok && scavenging) && !sched_yield();
 }
 
 /* sysstack: takes the page heap's lock. */
 static void __systemstack alloc_section(void *arg)
 {
 	struct request *r = arg;
+	bool scavenging;
 
-	lock_any(&heap.lock);
-	if (find_locked(r))
-		take_locked(r);
-	unlock_any(&heap.lock);
+	do {
+		lock_any(&pages.lock);
+		if (find_locked(r))
+			take_locked(r);
+		scavenging = pages.scavenging;
+		unlock_any(&pages.lock);
+	} while (try_again(r, scavenging));
 }
 
 /* sysstack: takes the page heap's lock. */
@@ -301,10 +281,16 @@ static void __systemstack extend_section(void *arg)
 {
 	struct request *r = arg;
 
-	lock_any(&heap.lock);
-	if (page_bits_free(&heap.bits, r->page, r->n))
+	lock_any(&pages.lock);
+	if (page_bits_free(&pages.bits, r->page, r->n))
 		take_locked(r);
-	unlock_any(&heap.lock);
+	unlock_any(&pages.lock);
+}
+
+/* There are pages to scavenge. */
+static void not_dry(void)
+{
+	atomic_store_explicit(&pages.dry, false, memory_order_relaxed);
 }
 
 /* sysstack: takes the page heap's lock. */
@@ -312,34 +298,48 @@ static void __systemstack free_section(void *arg)
 {
 	struct request *r = arg;
 
-	lock_any(&heap.lock);
-	if (!page_bits_give(&heap.bits, r->page, r->n, false))
+	lock_any(&pages.lock);
+	if (!page_bits_give(&pages.bits, r->page, r->n, false))
 		throw("pages freed that are not in use");
 	mem_sub(&mem_global.heap_in_use, r->n << HPAGE_SHIFT);
 	mem_add(&mem_global.heap_free, r->n << HPAGE_SHIFT);
-	unlock_any(&heap.lock);
+	not_dry();
+	unlock_any(&pages.lock);
 }
 
 /*
  * The cache.
  */
 
+static void fill_locked(struct request *r)
+{
+	struct page_cache *pc = r->pc;
+	size_t page = page_bits_take_word(&pages.bits, &pc->free,
+					  &pc->released);
+
+	if (page == PAGE_NONE) {
+		r->done.grown = grow_locked(1);
+		if (!r->done.grown)
+			return;
+		page = page_bits_take_word(&pages.bits, &pc->free,
+					   &pc->released);
+	}
+	pc->base = page_addr(page);
+	r->ok = true;
+}
+
 /* sysstack: takes the page heap's lock. */
 static void __systemstack fill_section(void *arg)
 {
 	struct request *r = arg;
-	size_t page;
+	bool scavenging;
 
-	lock_any(&heap.lock);
-	page = page_bits_take_word(&heap.bits, &r->pc->free, &r->pc->released);
-	if (page == PAGE_NONE) {
-		r->done.grown = grow_locked(1);
-		if (r->done.grown)
-			page = page_bits_take_word(&heap.bits, &r->pc->free,
-						   &r->pc->released);
-	}
-	unlock_any(&heap.lock);
-	r->pc->base = page == PAGE_NONE ? 0 : page_addr(page);
+	do {
+		lock_any(&pages.lock);
+		fill_locked(r);
+		scavenging = pages.scavenging;
+		unlock_any(&pages.lock);
+	} while (try_again(r, scavenging));
 }
 
 /* sysstack: takes the page heap's lock. */
@@ -347,10 +347,11 @@ static void __systemstack flush_section(void *arg)
 {
 	struct page_cache *pc = arg;
 
-	lock_any(&heap.lock);
-	page_bits_give_word(&heap.bits, addr_page(pc->base), pc->free,
+	lock_any(&pages.lock);
+	page_bits_give_word(&pages.bits, addr_page(pc->base), pc->free,
 			    pc->released);
-	unlock_any(&heap.lock);
+	not_dry();
+	unlock_any(&pages.lock);
 }
 
 void page_cache_flush(struct page_cache *pc)
@@ -388,12 +389,14 @@ static void cache_alloc(struct request *r)
 		return;
 	if (!r->pc->free) {
 		heap_section(fill_section, r);
+		if (!r->ok)
+			return;
+		r->ok = false;
 		if (cache_take(r))
 			return;
 	}
 	/* What it has is in pieces that are too small, for this request. */
-	if (r->pc->base)
-		heap_section(alloc_section, r);
+	heap_section(alloc_section, r);
 }
 
 /*
@@ -404,7 +407,7 @@ uintptr_t pages_alloc(struct page_cache *pc, struct mem_book *book, size_t n,
 		      size_t align, bool *zeroed)
 {
 	struct request r = { .pc = pc, .n = n, .align = align };
-	size_t max = heap.nchunks_max << CHUNK_SHIFT;
+	size_t max = pages.nchunks_max << CHUNK_SHIFT;
 
 	if (n > max || align > max)
 		return 0;
@@ -414,6 +417,8 @@ uintptr_t pages_alloc(struct page_cache *pc, struct mem_book *book, size_t n,
 		heap_section(alloc_section, &r);
 	if (r.ok || r.done.grown)
 		book_out(book, &r.done);
+	if (r.done.nreleased)
+		scavenge_for_limit();
 	*zeroed = r.done.nreleased == n;
 	return r.ok ? page_addr(r.page) : 0;
 }
@@ -422,11 +427,13 @@ bool pages_extend(struct mem_book *book, uintptr_t addr, size_t n)
 {
 	struct request r = { .page = addr_page(addr), .n = n };
 
-	if (n > heap.nchunks_max << CHUNK_SHIFT)
+	if (n > pages.nchunks_max << CHUNK_SHIFT)
 		return false;
 	heap_section(extend_section, &r);
 	if (r.ok)
 		book_out(book, &r.done);
+	if (r.done.nreleased)
+		scavenge_for_limit();
 	return r.ok;
 }
 
@@ -469,17 +476,17 @@ static void *meta_large(size_t size)
 
 static void *meta_alloc_locked(size_t size, size_t align)
 {
-	uintptr_t at = ALIGN_UP(heap.meta, align);
+	uintptr_t at = ALIGN_UP(pages.meta, align);
 
 	if (size > META_CHUNK / 4)
 		return meta_large(size);
-	if (!heap.meta || size > heap.meta_end - at) {
+	if (!pages.meta || size > pages.meta_end - at) {
 		at = (uintptr_t)meta_large(META_CHUNK);
 		if (!at)
 			return NULL;
-		heap.meta_end = at + META_CHUNK;
+		pages.meta_end = at + META_CHUNK;
 	}
-	heap.meta = at + size;
+	pages.meta = at + size;
 	return (void *)at;
 }
 
@@ -488,11 +495,11 @@ static void __systemstack meta_section(void *arg)
 {
 	struct meta_request *r = arg;
 
-	lock_any(&heap.lock);
+	lock_any(&pages.lock);
 	r->p = meta_alloc_locked(r->size, r->align);
 	if (r->p)
 		mem_add(&mem_global.meta_in_use, r->size);
-	unlock_any(&heap.lock);
+	unlock_any(&pages.lock);
 }
 
 void *meta_alloc(size_t size, size_t align)
@@ -505,8 +512,28 @@ void *meta_alloc(size_t size, size_t align)
 }
 
 /*
- * Checks.
+ * Checks, and fork().
  */
+
+void pages_lock_quiet(void)
+{
+	lock_any(&pages.lock);
+	while (pages.scavenging) {
+		unlock_any(&pages.lock);
+		sched_yield();
+		lock_any(&pages.lock);
+	}
+}
+
+void pages_fork_lock(void)
+{
+	pages_lock_quiet();
+}
+
+void pages_fork_unlock(void)
+{
+	unlock_any(&pages.lock);
+}
 
 /* sysstack: takes the page heap's lock. */
 static void __systemstack check_section(void *arg)
@@ -514,13 +541,13 @@ static void __systemstack check_section(void *arg)
 	struct pages_sum *sum = arg;
 	size_t free, released;
 
-	lock_any(&heap.lock);
-	page_bits_count(&heap.bits, &free, &released);
+	pages_lock_quiet();
+	page_bits_count(&pages.bits, &free, &released);
 	sum->free = (free - released) << HPAGE_SHIFT;
 	sum->released = released << HPAGE_SHIFT;
 	sum->in_use = mem_get(&mem_global.heap_mapped) -
 		      ((u64)free << HPAGE_SHIFT);
-	unlock_any(&heap.lock);
+	unlock_any(&pages.lock);
 }
 
 void pages_check(struct pages_sum *sum)
@@ -549,10 +576,10 @@ static size_t layout(uintptr_t base, unsigned int shift)
 	uintptr_t at = base + ((uintptr_t)1 << shift);
 
 	for (unsigned int i = 0; i < NR_AREAS; i++) {
-		heap.area[i].base = at;
+		pages.area[i].base = at;
 		at += ALIGN_UP(area_size(i, nchunks), PAGE_SIZE);
 	}
-	heap.nchunks_max = nchunks;
+	pages.nchunks_max = nchunks;
 	return at - base;
 }
 
@@ -567,7 +594,7 @@ static uintptr_t place_reserve(void)
 			continue;
 		base = ALIGN_UP(base, ARENA_SIZE);
 		layout(base, s);
-		heap.claimed = true;
+		pages.claimed = true;
 		mem_add(&mem_global.reserved, size + ARENA_SIZE);
 		return base;
 	}
@@ -588,27 +615,10 @@ int pages_init(void)
 		if (!base)
 			return -ENOMEM;
 	}
-	heap.bits.chunk = (void *)heap.area[AREA_CHUNKS].base;
+	pages.bits.chunk = (void *)pages.area[AREA_CHUNKS].base;
 	for (unsigned int l = 0; l < BITS_LEVELS; l++)
-		heap.bits.level[l] = (void *)heap.area[AREA_LEVELS + l].base;
-	page_heap.spans = (void *)heap.area[AREA_SPANS].base;
+		pages.bits.level[l] = (void *)pages.area[AREA_LEVELS + l].base;
+	page_heap.spans = (void *)pages.area[AREA_SPANS].base;
 	page_heap.base = base;
-	return 0;
-}
-
-/* Around fork(): the lock may not stay locked in the child. */
-void pages_fork_lock(void)
-{
-	lock_any(&heap.lock);
-}
-
-void pages_fork_unlock(void)
-{
-	unlock_any(&heap.lock);
-}
-
-size_t pages_scavenge(size_t n)
-{
-	(void)n;
 	return 0;
 }

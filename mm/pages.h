@@ -96,11 +96,20 @@ void pages_free(struct mem_book *book, uintptr_t addr, size_t n);
 void page_cache_flush(struct page_cache *pc);
 
 /*
- * pages_scavenge - give free pages back to the kernel, whole huge pages
- * first, until n bytes are or there are no more.  Returns the bytes.
- * Context: any stack, any thread; takes and drops the lock per chunk.
+ * pages_scavenge - give free pages back to the kernel until n bytes are or
+ * there are no more: only whole huge pages, but with SIZE_MAX all.  Returns
+ * the bytes.
+ * Context: any stack, any thread; takes and drops the lock per huge page.
  */
 size_t pages_scavenge(size_t n);
+
+/*
+ * Around fork(), and around reading what must fit together: nobody is in the
+ * middle of anything in between, the scavenger included.  Context: any stack
+ * but signal handlers; the caller stays on its thread.
+ */
+void pages_fork_lock(void);
+void pages_fork_unlock(void);
 
 /*
  * What the bitmaps say: bytes in use, ready but free, and released.  They are
@@ -122,9 +131,5 @@ void page_cache_check(const struct page_cache *pc, struct pages_sum *sum);
  * is a power of two of at most 64.  NULL when there is none.  Any context;
  * takes a lock on the system stack. */
 void *meta_alloc(size_t size, size_t align);
-
-/* Around fork(), and to read the numbers of one moment.  Not nested. */
-void pages_fork_lock(void);
-void pages_fork_unlock(void);
 
 #endif
