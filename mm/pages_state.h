@@ -12,7 +12,7 @@
 #ifdef GORT_TSAN
 /* In the lowest range that ThreadSanitizer knows, above the stacks. */
 #define HEAP_BASE	((uintptr_t)0x6000000000)
-#define HEAP_SHIFT	38
+#define HEAP_SHIFT	36
 #else
 #define HEAP_BASE	((uintptr_t)0x500000000000)
 #define HEAP_SHIFT	42
