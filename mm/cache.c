@@ -80,15 +80,18 @@ static struct heap_cache *cache_new(void)
 	return hc;
 }
 
-static struct heap_cache *pool_get(bool of_thread)
+/* One that nobody uses.  The last one is lent only, see borrow(). */
+static struct heap_cache *pool_get(bool lend, bool of_thread)
 {
 	struct heap_cache *hc;
 
 	lock_any(&pool_lock);
 	hc = pool;
-	if (hc) {
+	if (hc && (lend || hc->pool_link)) {
 		pool = hc->pool_link;
 		hc->pooled = false;
+	} else {
+		hc = NULL;
 	}
 	unlock_any(&pool_lock);
 	if (!hc)
@@ -109,7 +112,7 @@ static void pool_put(struct heap_cache *hc)
 
 struct heap_cache *heap_cache_get(void)
 {
-	return heap_init() ? NULL : pool_get(false);
+	return heap_init() ? NULL : pool_get(false, false);
 }
 
 void heap_cache_put(struct heap_cache *hc)
@@ -162,15 +165,28 @@ static void thread_ends(void *arg)
 	pool_put(hc);
 }
 
+/*
+ * A cache for one call.  heap_init() made one, and who has it is inside the
+ * heap: so there is one soon, and what is freed is never lost.
+ */
+static struct heap_cache *borrow(void)
+{
+	struct heap_cache *hc;
+
+	while (!(hc = pool_get(true, true)))
+		sched_yield();
+	return hc;
+}
+
 static __cold struct heap_cache *thread_attach(struct tls *t)
 {
 	struct heap_cache *hc;
 
 	if (heap_init())
 		return NULL;
-	hc = pool_get(true);
-	if (!hc || t->heap_ended)
-		return hc;
+	hc = t->heap_ended ? NULL : pool_get(false, true);
+	if (!hc)
+		return borrow();
 	t->heap_own = hc;
 	/* May itself allocate. */
 	pthread_setspecific(thread_key, hc);
@@ -214,7 +230,7 @@ void heap_leave(struct heap_cache *hc)
 {
 	if (hc->of_thread) {
 		busy_end(hc);
-		if (unlikely(tls_self()->heap_ended))
+		if (unlikely(tls_self()->heap_own != hc))
 			pool_put(hc);
 	}
 	if (likely(getg()))
@@ -328,9 +344,6 @@ static void init(void)
 {
 	debug_parse_first();
 	lock_init_once();
-	init_err = pages_init();
-	if (init_err)
-		return;
 	init_err = -pthread_key_create(&thread_key, thread_ends);
 	if (!init_err)
 		init_err = -pthread_atfork(fork_prepare, fork_parent,
@@ -340,9 +353,31 @@ static void init(void)
 		heap_slow_path = HEAP_SLOW_CHECKS;
 }
 
-/* heap_init - once per process; 0, or -errno. */
+/* Where there was no memory before there may be some now. */
+static int init_memory(void)
+{
+	static _Atomic bool done;
+	struct heap_cache *hc;
+	int err;
+
+	if (likely(atomic_load_explicit(&done, memory_order_acquire)))
+		return 0;
+	lock_any(&pool_lock);
+	err = pages_init();
+	unlock_any(&pool_lock);
+	if (err)
+		return err;
+	hc = cache_new();
+	if (!hc)
+		return -ENOMEM;
+	pool_put(hc);
+	atomic_store_explicit(&done, true, memory_order_release);
+	return 0;
+}
+
+/* heap_init - 0, or -errno: it may be called again then. */
 int heap_init(void)
 {
 	pthread_once(&once, init);
-	return init_err;
+	return init_err ? init_err : init_memory();
 }
