@@ -185,15 +185,28 @@ static void with_run(void *arg)
 	finish(a, run_once);
 }
 
+/* A thread of the scheduler's cannot do without. */
+static bool no_signal_stack(void)
+{
+	return strstr(child_err, "no memory for a signal stack");
+}
+
+static int attempt(void (*fn)(void *), struct attempt *a)
+{
+	child_run(fn, a);
+	if (!WIFEXITED(child_status))
+		return -1;
+	return no_signal_stack() ? UNNOTICED : WEXITSTATUS(child_status);
+}
+
 static void attempts(void (*fn)(void *), bool for_good)
 {
 	struct attempt a = { .for_good = for_good };
-	int status, noticed = 0;
+	int noticed = 0;
 
 	for (; a.after < ATTEMPTS_MAX; a.after++) {
-		child_run(fn, &a);
-		status = WIFEXITED(child_status) ?
-			 WEXITSTATUS(child_status) : -1;
+		int status = attempt(fn, &a);
+
 		if (status == NONE_FAILED)
 			break;
 		if (status == NOTICED) {
@@ -285,7 +298,6 @@ static void poor(void *arg)
 	struct poor_thread args[NTHREAD];
 	pthread_t threads[NTHREAD];
 	struct poor poor;
-	int failed = 0;
 
 	(void)arg;
 	CHECK_EQ(pthread_barrier_init(&poor.here, NULL, NTHREAD), 0);
@@ -299,12 +311,9 @@ static void poor(void *arg)
 		CHECK_EQ(pthread_create(&threads[i], NULL, poor_thread,
 					&args[i]), 0);
 	}
-	for (int i = 0; i < NTHREAD; i++) {
+	for (int i = 0; i < NTHREAD; i++)
 		CHECK_EQ(pthread_join(threads[i], NULL), 0);
-		failed += !poor.q[i];
-	}
 	inject(-1, false);
-	CHECK_LT(0, failed);
 	model_balance();
 }
 
