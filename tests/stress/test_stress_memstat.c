@@ -5,8 +5,8 @@
  *
  * Goroutines and threads that are not gort's, old ones and new ones, allocate
  * all sizes and free what others allocated; stacks grow and shrink, in system
- * calls, too; traces begin and end; GORTMAXPROCS changes.  A difference
- * between the books ends the process.
+ * calls, too; free memory goes back to the kernel; traces begin and end;
+ * GORTMAXPROCS changes.  A difference between the books ends the process.
  */
 #define _GNU_SOURCE
 #include "stress/stress.h"
@@ -63,7 +63,7 @@ static void exchanger(void *arg)
 
 	(void)arg;
 	while (!peek(&done)) {
-		for (int i = 0; i < 50; i++)
+		for (int i = 0; i < 10; i++)
 			exchange(&seed);
 		gort_yield();
 	}
@@ -76,9 +76,9 @@ static void *foreign(void *arg)
 	unsigned int seed = (unsigned int)(size_t)arg;
 
 	while (!peek(&done)) {
-		for (int i = 0; i < 100; i++)
+		for (int i = 0; i < 20; i++)
 			exchange(&seed);
-		usleep(50);
+		usleep(100);
 	}
 	return NULL;
 }
@@ -195,11 +195,21 @@ static void changer(void *arg)
 	gort_waitgroup_done(&all);
 }
 
+static void scavenger(void *arg)
+{
+	(void)arg;
+	while (!peek(&done)) {
+		CHECK_LE(0, gort_free_os_memory());
+		gort_sleep_ns(20000000);
+	}
+	gort_waitgroup_done(&all);
+}
+
 static void load(void)
 {
 	static void (*const fns[])(void *) = {
 		exchanger, exchanger, exchanger, grower, grower, caller, caller,
-		parent, tracer, changer,
+		parent, tracer, changer, scavenger,
 	};
 
 	for (size_t i = 0; i < sizeof(fns) / sizeof(fns[0]); i++) {
@@ -229,7 +239,7 @@ static void read_often(long n)
 		CHECK_EQ(gort_read_memstats(&st[i % 2]), 0);
 		compare(&st[(i + 1) % 2], &st[i % 2]);
 		/* The others are to get somewhere, too. */
-		if (i % 8 == 0)
+		if (i % 32 == 0)
 			gort_yield();
 	}
 	seconds = stress_seconds() - begin;
@@ -246,6 +256,10 @@ static void count(const struct gort_memstats *before)
 	CHECK_EQ(st.mallocs - before->mallocs, atomic_load(&allocs));
 	CHECK_EQ(st.heap_objects, before->heap_objects);
 	CHECK_EQ(st.heap_alloc, before->heap_alloc);
+	for (uint64_t i = 0; i < st.nclasses; i++)
+		CHECK_EQ(st.by_size[i].mallocs - st.by_size[i].frees,
+			 before->by_size[i].mallocs -
+			 before->by_size[i].frees);
 }
 
 static void reads(void *arg)
