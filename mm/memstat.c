@@ -68,14 +68,13 @@ struct mem_pages mem_book_read(const struct mem_book *b)
 	for (;;) {
 		/* Acquire: pairs with the release that ends the writing. */
 		seq = atomic_load_explicit(&b->seq, memory_order_acquire);
+		/* Acquire: pairs with the releases in mem_book_add(). */
 		p.committed = atomic_load_explicit(&b->committed,
-						   memory_order_relaxed);
+						   memory_order_acquire);
 		p.released = atomic_load_explicit(&b->released,
-						  memory_order_relaxed);
+						  memory_order_acquire);
 		p.in_heap = atomic_load_explicit(&b->in_heap,
-						 memory_order_relaxed);
-		/* Pairs with the release fence in mem_book_add(). */
-		atomic_thread_fence(memory_order_acquire);
+						 memory_order_acquire);
 		if (!(seq & 1) && seq == atomic_load_explicit(&b->seq,
 						memory_order_relaxed))
 			return p;
@@ -90,6 +89,12 @@ static u64 not_negative(s64 n)
 	return n > 0 ? (u64)n : 0;
 }
 
+/* Acquire: the allocs are read afterwards. */
+static u64 get_first(const _Atomic u64 *c)
+{
+	return atomic_load_explicit(c, memory_order_acquire);
+}
+
 /* Before the allocs: what is freed has been allocated. */
 static void sum_frees(struct mem_aggregate *a)
 {
@@ -97,10 +102,10 @@ static void sum_frees(struct mem_aggregate *a)
 
 	for_each_cache(hc) {
 		for (u32 i = 1; i < NR_SIZE_CLASSES; i++)
-			a->nfree[i] += mem_get(&hc->nfree[i]);
-		a->large_frees += mem_get(&hc->nlarge_free);
-		a->large_free_bytes += mem_get(&hc->large_free_bytes);
-		a->global.free_bytes += mem_get(&hc->free_bytes);
+			a->nfree[i] += get_first(&hc->nfree[i]);
+		a->large_frees += get_first(&hc->nlarge_free);
+		a->large_free_bytes += get_first(&hc->large_free_bytes);
+		a->global.free_bytes += get_first(&hc->free_bytes);
 	}
 }
 
@@ -176,8 +181,6 @@ static void __systemstack aggregate_locked(struct mem_aggregate *a)
 {
 	*a = (struct mem_aggregate){ 0 };
 	sum_frees(a);
-	/* Acquire: the frees before the allocs. */
-	atomic_thread_fence(memory_order_acquire);
 	sum_allocs(a);
 	sum_classes(a);
 	sum_global(a);
