@@ -7,8 +7,9 @@
  * hours, so that a value is off by a quarter at most; four below 256 ns; one
  * for what is negative, one for what is longer.
  *
- * One writer at a time, with plain stores: a histogram belongs to a P, or to
- * who has stopped the world.  Anybody reads it meanwhile.
+ * One writer at a time, with plain stores: a histogram belongs to a P, and
+ * anybody reads it meanwhile; or to who has stopped the world, and then
+ * nobody does.
  *
  * Rejected: one histogram for all Ps, with atomic additions.  Its cache lines
  * would go from one CPU to the next.
@@ -28,12 +29,18 @@
 /* Buckets, with the first for negative values and the last for long ones. */
 #define HIST_BUCKETS	((HIST_MAX_BITS - HIST_MIN_BITS + 1) * HIST_SUBS + 2)
 
+/* Readers look at groups of buckets that were ever used; most are not. */
+#define HIST_GROUP	4u
+
 struct time_hist {
+	_Atomic u64 used;	/* groups, by bit */
 	_Atomic u64 sum_ns;	/* of those that are not negative */
 	_Atomic u64 counts[HIST_BUCKETS];
 };
 
-/* What several say together. */
+_Static_assert(HIST_BUCKETS <= 64 * HIST_GROUP, "a bit for each group");
+
+/* What several say together; and one that needs no atomics. */
 struct time_sum {
 	u64 sum_ns;
 	u64 counts[HIST_BUCKETS];
@@ -76,9 +83,22 @@ static inline void hist_add(_Atomic u64 *c, u64 n)
 /* times: how many durations this one stands for.  The writer only. */
 static inline void hist_record(struct time_hist *h, s64 ns, u32 times)
 {
-	hist_add(&h->counts[hist_bucket(ns)], times);
+	u32 i = hist_bucket(ns);
+	u64 used = atomic_load_explicit(&h->used, memory_order_relaxed);
+
+	hist_add(&h->counts[i], times);
+	atomic_store_explicit(&h->used, used | (u64)1 << i / HIST_GROUP,
+			      memory_order_relaxed);
 	if (likely(ns > 0))
 		hist_add(&h->sum_ns, (u64)ns * times);
+}
+
+/* The same in a histogram that nobody else reads or writes meanwhile. */
+static inline void hist_count(struct time_sum *sum, s64 ns)
+{
+	sum->counts[hist_bucket(ns)]++;
+	if (likely(ns > 0))
+		sum->sum_ns += (u64)ns;
 }
 
 /* Add what is in h, which may be written meanwhile. */

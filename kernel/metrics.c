@@ -276,27 +276,18 @@ static void latency_counts(struct gort_metric_histogram *h,
 	time_counts(h, &nr->latency);
 }
 
-static void pause_counts(struct gort_metric_histogram *h,
-			 const struct time_hist *hist)
-{
-	struct time_sum sum = { 0 };
-
-	hist_sum(&sum, hist);
-	time_counts(h, &sum);
-}
-
 static void stopping_counts(struct gort_metric_histogram *h,
 			    const struct numbers *nr, u32 reason)
 {
 	(void)nr;
-	pause_counts(h, &stw_pauses[reason].stopping);
+	time_counts(h, &stw_pauses[reason].stopping);
 }
 
 static void total_counts(struct gort_metric_histogram *h,
 			 const struct numbers *nr, u32 reason)
 {
 	(void)nr;
-	pause_counts(h, &stw_pauses[reason].total);
+	time_counts(h, &stw_pauses[reason].total);
 }
 
 /* Class 0, of large objects, is the last bucket. */
@@ -509,11 +500,9 @@ static void value_clear(struct gort_metric_value *v)
 	memset(v, 0, sizeof(*v));
 }
 
-/* Is it what ->opaque says? */
-static bool remembered(const struct gort_metric_sample *s, u32 guess)
+static bool is_metric(const struct gort_metric_sample *s, u32 guess)
 {
-	return guess < NR_METRICS && (s->name == metrics[guess].name ||
-				      !strcmp(s->name, metrics[guess].name));
+	return guess < NR_METRICS && !strcmp(s->name, metrics[guess].name);
 }
 
 static int prepare_histogram(struct gort_metric_value *v,
@@ -539,7 +528,7 @@ static int prepare_sample(struct gort_metric_sample *s, u32 guess)
 	u32 i = v->kind != GORT_METRIC_BAD ? v->opaque : guess;
 	int err = 0;
 
-	if (!remembered(s, i))
+	if (!is_metric(s, i))
 		i = find(s->name);
 	if (i == NR_METRICS) {
 		value_clear(v);
@@ -555,13 +544,21 @@ static int prepare_sample(struct gort_metric_sample *s, u32 guess)
 	return err;
 }
 
+/* Read before under that very name, it has all it needs. */
+static inline bool prepared(const struct gort_metric_sample *s)
+{
+	return s->value.kind != GORT_METRIC_BAD &&
+	       s->name == metrics[s->value.opaque].name;
+}
+
 /* Find the metrics, and memory.  Whoever reads all reads them in order. */
 static int prepare(struct gort_metric_sample *samples, size_t n)
 {
 	int err = 0;
 
 	for (size_t i = 0; i < n && !err; i++)
-		err = prepare_sample(&samples[i], (u32)i);
+		if (unlikely(!prepared(&samples[i])))
+			err = prepare_sample(&samples[i], (u32)i);
 	return err;
 }
 

@@ -370,8 +370,8 @@ static void count_times(void)
 				  memory_order_relaxed);
 	max_to(&times[stw.why].stop_max_ns, stop);
 	max_to(&times[stw.why].total_max_ns, total);
-	hist_record(&stw_pauses[stw.why].stopping, (s64)stop, 1);
-	hist_record(&stw_pauses[stw.why].total, (s64)total, 1);
+	hist_count(&stw_pauses[stw.why].stopping, (s64)stop);
+	hist_count(&stw_pauses[stw.why].total, (s64)total);
 }
 
 void stw_end(void)

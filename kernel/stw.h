@@ -28,10 +28,10 @@ enum stw_reason {
 
 /* How long the world took to stop, and until it went on. */
 struct stw_pauses {
-	struct time_hist stopping, total;
+	struct time_sum stopping, total;
 };
 
-/* Written by who has stopped the world. */
+/* Written by who has stopped the world, read by goroutines. */
 extern struct stw_pauses stw_pauses[NR_STW_REASONS];
 
 /*

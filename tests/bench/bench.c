@@ -67,6 +67,7 @@ struct result {
 	uint64_t ns;
 	uint64_t p99_ns;	/* of those that measure latency; else 0 */
 	double trace_bytes;	/* per event, of those that trace; else 0 */
+	uint64_t metrics;	/* read at a time, of what reads them; else 0 */
 };
 
 static struct {
@@ -1247,6 +1248,35 @@ static void bench_tcp_echo(const struct bench *b, uint64_t n)
 }
 
 /* ------------------------------------------------------------------------
+ * MetricsRead: all that there are, into the same samples
+ */
+
+static void bench_metrics_read(const struct bench *b, uint64_t n)
+{
+	size_t count;
+	const struct gort_metric_desc *descs = gort_metrics_all(&count);
+	struct gort_metric_sample *s = calloc(count, sizeof(*s));
+	int err;
+
+	(void)b;
+	if (!s)
+		die("no memory for %zu samples", count);
+	for (size_t i = 0; i < count; i++)
+		s[i].name = descs[i].name;
+	err = gort_metrics_read(s, count);
+	timer_start();
+	for (uint64_t i = 0; i < n; i++)
+		err |= gort_metrics_read(s, count);
+	timer_stop();
+	check_ok("gort_metrics_read", err);
+	for (size_t i = 0; i < count; i++)
+		check_equal(s[i].name, s[i].value.kind, descs[i].kind);
+	gort_metrics_release(s, count);
+	free(s);
+	result.metrics = count;
+}
+
+/* ------------------------------------------------------------------------
  * The harness
  */
 
@@ -1279,6 +1309,7 @@ static const struct bench benches[] = {
 	{ "BenchmarkSegmentPlain", 1, bench_segment_plain, 0 },
 	{ "BenchmarkMutexUncontended", 1, bench_mutex_uncontended, 0 },
 	{ "BenchmarkMutexContended", 2, bench_mutex_contended, 0 },
+	{ "BenchmarkMetricsRead", 2, bench_metrics_read, 0 },
 	{ "BenchmarkReadMemStats", 1, bench_read_memstats, 0 },
 };
 
@@ -1304,6 +1335,7 @@ static void scale(void *arg)
 
 	result.p99_ns = 0;
 	result.trace_bytes = 0;
+	result.metrics = 0;
 	result.n = opt.fixed_n ? opt.fixed_n : 1;
 	b->fn(b, result.n);
 	while (!opt.fixed_n && result.ns < opt.goal_ns && result.n < N_MAX) {
@@ -1349,6 +1381,9 @@ static void run_bench(const struct bench *b)
 		print_value((double)result.p99_ns, "p99-ns");
 	if (result.trace_bytes > 0)
 		print_value(result.trace_bytes, "B/event");
+	if (result.metrics)
+		print_value((double)result.ns / (double)result.n /
+			    (double)result.metrics, "ns/metric");
 	printf("\n");
 	fflush(stdout);
 }

@@ -142,6 +142,7 @@ BEGIN {
 	row("StackGrow1M", "ratio", 0.6, "ns/op")
 	row("MutexUncontended", "ratio", 0.9, "ns/op")
 	row("MutexContended", "ratio", 1.0, "ns/op")
+	row("MetricsRead", "ratio", 1.0, "ns/metric")
 	row("ReadMemStats", "ratio", 0.4, "ns/op")
 	row("Memory/parked-goroutine", "value", 4500, "B/goroutine")
 	row("Memory/parked-goroutine", "value", 64, "VMAs")

@@ -16,7 +16,7 @@
  *	httpd		the pages made here, and the life of the server
  *
  * The pages besides files: /hello; /echo, which sends back what is posted;
- * /work?n=N, N rounds of a hash.
+ * /work?n=N, N rounds of a hash; /metrics, numbers about the runtime.
  */
 #define _GNU_SOURCE
 #include <gort/gort.h>
@@ -32,6 +32,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "httpd_conn.h"
@@ -180,6 +181,48 @@ static void serve_work(struct conn *c)
 }
 
 /* ------------------------------------------------------------------------ */
+/* /metrics */
+
+/* By way of a file in memory: only then is the length known. */
+static int make_metrics(uint64_t *size)
+{
+	int fd = memfd_create("metrics", MFD_CLOEXEC), err;
+	off_t end;
+
+	if (fd < 0)
+		return -errno;
+	err = gort_metrics_write(fd);
+	end = lseek(fd, 0, SEEK_CUR);
+	if (!err && (end < 0 || lseek(fd, 0, SEEK_SET) < 0))
+		err = -errno;
+	if (err) {
+		gort_close(fd);
+		return err;
+	}
+	*size = (uint64_t)end;
+	return fd;
+}
+
+static void serve_metrics(struct conn *c)
+{
+	uint64_t size = 0;
+	int fd = make_metrics(&size);
+
+	if (fd < 0) {
+		conn_error(c, 503, NULL);
+		return;
+	}
+	conn_start(c, 200);
+	conn_field(c, "Content-Type", "application/openmetrics-text; "
+		   "version=1.0.0; charset=utf-8");
+	conn_length(c, size);
+	if (!c->head_only)
+		conn_send_file(c, fd, size);
+	conn_end(c);
+	gort_close(fd);
+}
+
+/* ------------------------------------------------------------------------ */
 /* Connections */
 
 static void serve_hello(struct conn *c)
@@ -195,6 +238,7 @@ static const struct page {
 	{ "/hello", serve_hello, false },
 	{ "/echo", serve_echo, true },
 	{ "/work", serve_work, false },
+	{ "/metrics", serve_metrics, false },
 };
 
 static const struct page files = { "", file_serve, false };
@@ -420,7 +464,7 @@ static const char help[] =
 	"  --grace=S           for what goes on at the end (default: 5)\n"
 	"  --help              print this\n"
 	"\n"
-	"Also there: /hello, POST /echo, /work?n=ROUNDS.\n"
+	"Also there: /hello, POST /echo, /work?n=ROUNDS, /metrics.\n"
 	"\n"
 	"Exit status: 0; 1 after an error; 2 for wrong usage.  GORTMAXPROCS\n"
 	"is the number of goroutines run at a time.\n";

@@ -324,6 +324,38 @@ continues()
 			'Content-Length: 5\r\n\r\n'
 }
 
+# metric name: its value
+metric()
+{
+	sed -n "s/^$1 //p" "$tap_tmp/metrics"
+}
+
+get_metrics()
+{
+	get -D "$tap_tmp/head" -o "$tap_tmp/metrics" "$url/metrics" &&
+		awk -f tests/kernel/openmetrics.awk "$tap_tmp/metrics"
+}
+
+# Between two times each of ten connections has a goroutine of its own.
+metrics()
+{
+	local created=gort_sched_goroutines_created_goroutines_total
+	local before i
+	get_metrics && before=$(metric $created) || return
+	for ((i = 0; i < 10; i++)); do
+		status 200 "$url/hello" || return
+	done
+	get_metrics && cat "$tap_tmp/head" || return
+	echo "$before goroutines before, $(metric $created) after"
+	(($(metric $created) == before + 11)) &&
+		(($(metric gort_sched_goroutines_running_goroutines) > 0)) &&
+		grep -q '^Content-Type: application/openmetrics-text; version=1' \
+			"$tap_tmp/head" &&
+		grep -q "^Content-Length: $(wc -c <"$tap_tmp/metrics")" \
+			"$tap_tmp/head" &&
+		status 200 -I "$url/metrics" && status 405 -d x "$url/metrics"
+}
+
 # ---------------------------------------------------------------------------
 # Refusals
 
@@ -569,7 +601,7 @@ load_of_files()
 	flawless "$tap_tmp/small" && flawless "$tap_tmp/large" && stop
 }
 
-plan 37
+plan 38
 check 'it is built' make "$bin"
 check 'files to serve' make_files
 check 'it says where it listens' start
@@ -588,6 +620,7 @@ check 'a body that nobody wants' unwanted_body
 check 'HTTP/1.0' http_1_0
 check '/echo' echoes
 check 'Expect: 100-continue' continues
+check '/metrics' metrics
 check 'wrong methods' wrong_methods
 check 'bad requests' bad_requests
 check 'no request in a request' no_smuggling
@@ -606,8 +639,8 @@ check 'it ends by SIGINT' interrupted
 check 'wrong usage' wrong_usage
 check 'a port in use' port_in_use
 if [[ -n $EMULATOR ]]; then
-	echo "ok 36 # SKIP load: not under $EMULATOR"
-	echo "ok 37 # SKIP load of files: not under $EMULATOR"
+	echo "ok 37 # SKIP load: not under $EMULATOR"
+	echo "ok 38 # SKIP load of files: not under $EMULATOR"
 elif command -v wrk >/dev/null; then
 	check '1000 connections beside work' load
 	check 'load of files' load_of_files

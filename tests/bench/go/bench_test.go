@@ -777,6 +777,27 @@ func BenchmarkReadMemStats(b *testing.B) {
 	runtime.KeepAlive(kept)
 }
 
+// MetricsRead: all that there are, into the same samples.
+
+func BenchmarkMetricsRead(b *testing.B) {
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(2))
+	descs := metrics.All()
+	samples := make([]metrics.Sample, len(descs))
+	for i := range descs {
+		samples[i].Name = descs[i].Name
+	}
+	metrics.Read(samples)
+	b.ResetTimer()
+	for i := 0; i < b.N; i++ {
+		metrics.Read(samples)
+	}
+	b.StopTimer()
+	for i := range samples {
+		checkEqual(b, samples[i].Name, int(samples[i].Value.Kind()), int(descs[i].Kind))
+	}
+	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(samples)), "ns/metric")
+}
+
 // Memory: goroutines that wait, in a process of their own.
 
 func readFile(path string) string {
