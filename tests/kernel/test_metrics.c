@@ -23,8 +23,6 @@
 #include "sizeclass.h"
 
 #define MSEC		1000000
-#define SLOW_READS	10000
-#define NLOAD		3
 
 static size_t nmetrics;
 static const struct gort_metric_desc *descs;
@@ -992,8 +990,6 @@ static void test_run_ends(void **state)
 
 /* --- many readers --- */
 
-static _Atomic int done;
-
 static void read_many(void *arg)
 {
 	struct gort_metric_sample *s = new_samples();
@@ -1019,134 +1015,6 @@ static void test_many_readers(void **state)
 {
 	(void)state;
 	run(read_together, NULL);
-}
-
-/* --- at one moment --- */
-
-static __attribute__((noinline)) int deep(int n)
-{
-	volatile char pad[512];
-
-	pad[0] = (char)n;
-	return n ? deep(n - 1) + pad[0] : 0;
-}
-
-static void grow_stack(void *arg)
-{
-	deep(100);
-	gort_waitgroup_done(arg);
-}
-
-/* Allocates, grows stacks, spawns. */
-static void load(void *arg)
-{
-	struct gort_waitgroup wg = { 0 };
-
-	for (size_t size = 1; !atomic_load(&done); size = size * 7 % 99991) {
-		struct gort_metric_sample s = {
-			.name = "/sched/latencies:seconds"
-		};
-		void *p = gort_alloc(size);
-
-		CHECK_EQ(p != NULL, true);
-		gort_waitgroup_add(&wg, 3);
-		for (int i = 0; i < 3; i++)
-			CHECK_EQ(gort_go(grow_stack, &wg), 0);
-		CHECK_EQ(gort_metrics_read(&s, 1), 0);
-		gort_metrics_release(&s, 1);
-		gort_waitgroup_wait(&wg);
-		gort_free(p);
-	}
-	gort_waitgroup_done(arg);
-}
-
-static u64 value_of(const struct gort_metric_sample *s, const char *name)
-{
-	for (size_t i = 0; i < nmetrics; i++)
-		if (!strcmp(s[i].name, name))
-			return s[i].value.u64;
-	check_failed(name, 0, "is", 1, __FILE__, __LINE__);
-}
-
-static void expect_sizes(const struct gort_metric_sample *s,
-			 const struct gort_memstats *st)
-{
-	size_t allocs = 0, frees = 0;
-	const struct gort_metric_histogram *a, *f;
-
-	while (strcmp(s[allocs].name, "/gc/heap/allocs-by-size:bytes"))
-		allocs++;
-	while (strcmp(s[frees].name, "/gc/heap/frees-by-size:bytes"))
-		frees++;
-	a = &s[allocs].value.histogram;
-	f = &s[frees].value.histogram;
-	CHECK_EQ(a->sum, st->total_alloc);
-	CHECK_EQ(f->sum, st->total_free);
-	CHECK_EQ(count_of(&s[allocs].value), st->mallocs);
-	CHECK_EQ(count_of(&s[frees].value), st->frees);
-	CHECK_EQ(a->counts[a->n - 1], st->large_allocs);
-	CHECK_EQ(f->counts[f->n - 1], st->large_frees);
-	for (u32 i = 1; i < NR_SIZE_CLASSES; i++) {
-		CHECK_EQ(a->borders[i], class_size[i] + 1);
-		CHECK_EQ(a->counts[i - 1], st->by_size[i - 1].mallocs);
-		CHECK_EQ(f->counts[i - 1], st->by_size[i - 1].frees);
-	}
-}
-
-static void expect_same(const struct gort_metric_sample *s,
-			const struct gort_memstats *st)
-{
-#define SAME(name, value)	CHECK_EQ(value_of(s, name), value)
-	SAME("/gc/gomemlimit:bytes", st->limit);
-	SAME("/gc/heap/allocs:bytes", st->total_alloc);
-	SAME("/gc/heap/allocs:objects", st->mallocs);
-	SAME("/gc/heap/frees:bytes", st->total_free);
-	SAME("/gc/heap/frees:objects", st->frees);
-	SAME("/gc/heap/objects:objects", st->heap_objects);
-	SAME("/memory/classes/heap/free:bytes",
-	     st->heap_idle - st->heap_released);
-	SAME("/memory/classes/heap/objects:bytes", st->heap_alloc);
-	SAME("/memory/classes/heap/released:bytes", st->heap_released);
-	SAME("/memory/classes/heap/stacks:bytes", st->stack_inuse);
-	SAME("/memory/classes/heap/unused:bytes",
-	     st->heap_inuse - st->heap_alloc);
-	SAME("/memory/classes/metadata/inuse:bytes", st->meta_inuse);
-	SAME("/memory/classes/metadata/free:bytes",
-	     st->meta_sys - st->meta_inuse);
-	SAME("/memory/classes/stacks/free:bytes",
-	     st->stack_sys - st->stack_inuse);
-	SAME("/memory/classes/other:bytes", st->other_sys);
-	SAME("/memory/classes/total:bytes", st->sys);
-#undef SAME
-	expect_sizes(s, st);
-}
-
-static void read_slowly(void *arg)
-{
-	struct gort_metric_sample *s = new_samples();
-	struct gort_waitgroup wg = { 0 };
-	struct gort_memstats st;
-	int n = mode_sanitized() || mode_emulated() ? mode_times(SLOW_READS) :
-						      SLOW_READS;
-
-	(void)arg;
-	gort_waitgroup_add(&wg, NLOAD);
-	for (int i = 0; i < NLOAD; i++)
-		CHECK_EQ(gort_go(load, &wg), 0);
-	for (int i = 0; i < n; i++) {
-		CHECK_EQ(read_metrics_slow(&st, s, nmetrics), 0);
-		expect_same(s, &st);
-	}
-	atomic_store(&done, 1);
-	gort_waitgroup_wait(&wg);
-	free_samples(s);
-}
-
-static void test_slow_reads(void **state)
-{
-	(void)state;
-	atomic_store(&done, 0);
-	run(read_slowly, NULL);
 }
 
 #define TEST(f)		cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -1178,7 +1046,6 @@ int main(void)
 		TEST(test_runs),
 		TEST4(test_run_ends),
 		TEST4(test_many_readers),
-		TEST4(test_slow_reads),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
