@@ -28,7 +28,7 @@ static void put_sample(struct trace_block *b, const struct cpu_sample *s,
 	u64 time = trace.by_clock ? (u64)s->ns : s->cycles;
 
 	put_byte(b, EV_CPU_SAMPLE);
-	put_varint(b, time >> trace.shift);
+	put_varint(b, trace_time(time));
 	put_varint(b, (u64)s->tid);
 	put_varint(b, s->proc == SIGPROF_NO_P ? UINT64_MAX : s->proc);
 	put_varint(b, s->goid);

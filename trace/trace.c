@@ -54,7 +54,6 @@
 #define SLICE_NS	50000	/* of work between two yields */
 #define RETRY_NS	100000	/* while a P does not answer */
 #define TICK_NS		10000000 /* sysmon asks again, while this one is due */
-#define UNIT_NS		8	/* of time stamps, at least */
 #define LIMIT_MIN	((u64)1 << 20)
 #define LIMIT_DEFAULT	((u64)256 << 20)
 #define LOOKS		64	/* goroutines per opening of the status gate */
@@ -439,7 +438,7 @@ static void write_sync(u32 gen)
 	if (!trace_writer_room(&w, 2 + 5 * TRACE_VARINT_MAX))
 		return;
 	put_byte(w.buf, EV_FREQUENCY);
-	put_varint(w.buf, trace.hz);
+	put_varint(w.buf, NSEC_PER_SEC / TRACE_UNIT_NS);
 	if (trace.version >= 26) {
 		put_byte(w.buf, EV_CLOCK_SNAPSHOT);
 		put_time(w.buf);
@@ -640,18 +639,14 @@ static void __systemstack want_advance_g0(void *arg)
  * Starting.
  */
 
-/* Time stamps are the cycle counter, without bits that only cost bytes. */
 static void choose_clock(void)
 {
-	u64 hz = cpu_cycles_steady() ? cpu_cycles_hz() : 0;
+	u64 hz;
 
-	trace.by_clock = !hz;
-	if (!hz)
-		hz = NSEC_PER_SEC;
-	trace.shift = 0;
-	while ((hz >> trace.shift) > NSEC_PER_SEC / UNIT_NS)
-		trace.shift++;
-	trace.hz = hz >> trace.shift;
+	trace.by_clock = !cpu_cycles_steady();
+	hz = trace.by_clock ? NSEC_PER_SEC : cpu_cycles_hz();
+	trace.scale = ((u64)(NSEC_PER_SEC / TRACE_UNIT_NS) <<
+		       TRACE_SCALE_SHIFT) / hz;
 	trace.slice = cpu_cycles_hz() / (NSEC_PER_SEC / SLICE_NS);
 }
 

@@ -80,9 +80,8 @@ struct trace {
 
 	/* Constant while a trace runs. */
 	u32 version;		/* 23, 26 */
-	u32 shift;		/* of the cycle counter */
 	bool by_clock;		/* no good cycle counter */
-	u64 hz;			/* of the shifted */
+	u64 scale;		/* of the clock, see trace_time() */
 	u64 slice;		/* cycles of work between two yields */
 };
 
@@ -99,11 +98,28 @@ static inline u32 trace_queued_all(void)
 	return trace_queued(0) + trace_queued(1);
 }
 
+/*
+ * A reading of the trace's clock, cycles or nanoseconds, as time stamps are
+ * written.
+ *
+ * Readers turn the differences between them into whole nanoseconds one by
+ * one, so a unit that is not of so many itself lets the times of a thread run
+ * late by microseconds in a full batch, and events of two threads, which
+ * nothing else puts in order, change places.
+ */
+#define TRACE_UNIT_NS		16u
+#define TRACE_SCALE_SHIFT	38	/* and a second's units fit in 64 bits */
+
+static inline u64 trace_time(u64 clock)
+{
+	return (u64)((unsigned __int128)clock * trace.scale >>
+		     TRACE_SCALE_SHIFT);
+}
+
 static inline u64 trace_now(void)
 {
-	if (unlikely(trace.by_clock))
-		return (u64)nanotime() >> trace.shift;
-	return cpu_cycles() >> trace.shift;
+	return trace_time(unlikely(trace.by_clock) ? (u64)nanotime() :
+						     cpu_cycles());
 }
 
 /* buf.c */
