@@ -2,7 +2,7 @@
 /*
  * tests/trace/tracecheck.c - check execution traces, or show them as text.
  *
- *	tracecheck [-broken-tail] [-lenient] [-events] FILE...
+ *	tracecheck [-broken-tail] [-lenient] [-allocfree] [-events] FILE...
  *
  * For each file one line on standard output:
  *
@@ -26,6 +26,9 @@
  *
  * -broken-tail: a file that breaks off is OK if at least one generation is
  * complete.  Its line ends with " broken tail: what, offset N, ...".
+ *
+ * -allocfree: also what spans and objects do must make sense, as it does
+ * unless some of these events were skipped.
  *
  * -events: before that line, each event, as `go tool trace -d=parsed`:
  *
@@ -204,7 +207,7 @@ static int check(const char *path)
 static int usage(void)
 {
 	fprintf(stderr, "usage: tracecheck [-broken-tail] [-lenient] [-events] "
-		"FILE...\n");
+		"[-allocfree] FILE...\n");
 	return 2;
 }
 
@@ -217,6 +220,8 @@ int main(int argc, char **argv)
 			flags |= TRACEFILE_TAIL;
 		else if (!strcmp(argv[i], "-lenient"))
 			flags &= ~TRACEFILE_STRICT;
+		else if (!strcmp(argv[i], "-allocfree"))
+			flags |= TRACEFILE_ALLOCFREE;
 		else if (!strcmp(argv[i], "-events"))
 			show_events = 1;
 		else

@@ -434,6 +434,21 @@ void gort_tracefile_order_free(struct order *o);
 int gort_tracefile_validate(struct tracefile *tf,
 			    const struct tracefile_event *ev);
 
+/* --- allocfree.c --- */
+
+struct allocfree {
+	struct table pages;	/* of spans that exist */
+	struct table objects;	/* that exist */
+	u64 objects_per_page;	/* smallest ones; 0: not known */
+};
+
+void gort_tracefile_allocfree_init(struct allocfree *a, u64 seed);
+void gort_tracefile_allocfree_free(struct allocfree *a);
+
+/* 0, or -errno if ev cannot be true. */
+int gort_tracefile_allocfree(struct tracefile *tf,
+			     const struct tracefile_event *ev);
+
 /* --- event.c --- */
 
 static inline struct tracefile_str rec_str(const u8 *p)
@@ -489,7 +504,7 @@ struct tracefile {
 	bool tail_broken;	/* what follows the generation */
 	bool closing;		/* the last sync was given; then result */
 	bool ended;		/* only result is left to be given */
-	bool rules_broken;	/* those of validate.c */
+	bool rules_broken;	/* those that flags ask for */
 	int result;
 	u64 syncs;
 	i64 last_time;
@@ -497,6 +512,8 @@ struct tracefile {
 	/* of validate.c */
 	i64 v_last_time;
 	struct tracefile_sync v_sync;
+
+	struct allocfree allocfree;
 
 	struct tracefile_error error;
 };

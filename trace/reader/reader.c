@@ -113,6 +113,7 @@ int gort_tracefile_open(struct tracefile **out, const void *data, size_t len,
 	if (getrandom(&seed, sizeof(seed), GRND_NONBLOCK) < 0)
 		seed = (u64)(uintptr_t)tf;
 	gort_tracefile_order_init(&tf->order, seed);
+	gort_tracefile_allocfree_init(&tf->allocfree, seed);
 	gort_tracefile_table_init(&tf->gen.strings, sizeof(struct rec), seed);
 	gort_tracefile_table_init(&tf->gen.stacks, sizeof(struct rec), seed);
 	gort_tracefile_table_init(&tf->gen.frames, sizeof(struct rec), seed);
@@ -170,6 +171,7 @@ void gort_tracefile_close(struct tracefile *tf)
 	if (!tf)
 		return;
 	gort_tracefile_order_free(&tf->order);
+	gort_tracefile_allocfree_free(&tf->allocfree);
 	gort_tracefile_frontier_free(&tf->frontier);
 	gort_tracefile_gen_free(&tf->gen);
 	if (tf->map)
@@ -344,12 +346,14 @@ static int complete_event(struct tracefile *tf, struct tracefile_event *ev)
 	if (ev->time <= tf->last_time)
 		ev->time = (i64)((u64)tf->last_time + 1);
 	tf->last_time = ev->time;
-	if (tf->flags & TRACEFILE_STRICT) {
+	rc = 0;
+	if (tf->flags & TRACEFILE_STRICT)
 		rc = gort_tracefile_validate(tf, ev);
-		if (rc < 0) {
-			tf->rules_broken = true;
-			return rc;
-		}
+	if (!rc && tf->flags & TRACEFILE_ALLOCFREE)
+		rc = gort_tracefile_allocfree(tf, ev);
+	if (rc < 0) {
+		tf->rules_broken = true;
+		return rc;
 	}
 	if (ev->resource == TRACEFILE_GOROUTINE &&
 	    ev->new_state == TRACEFILE_GO_NOT_EXIST)

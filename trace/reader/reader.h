@@ -42,6 +42,9 @@
 					 * own traces: validate.c */
 #define TRACEFILE_TAIL		2u	/* accept a broken end after at least
 					 * one complete generation */
+#define TRACEFILE_ALLOCFREE	4u	/* spans and objects of the experiment
+					 * must make sense: of a trace of which
+					 * none were skipped; allocfree.c */
 
 /* What gort_tracefile_next() returns, besides -errno */
 enum tracefile_status {
