@@ -180,11 +180,13 @@ __public int malloc_trim(size_t keep)
 	return pages_scavenge(SIZE_MAX) > 0;
 }
 
-/* In pages: what is free inside of spans counts as in use. */
+/* In pages: what is free inside of spans counts as in use.  hblkhd has the
+ * heap's own records. */
 __public struct mallinfo2 mallinfo2(void)
 {
 	return (struct mallinfo2){
 		.arena = mem_get(&mem_global.heap_mapped),
+		.hblkhd = mem_get(&mem_global.meta_mapped),
 		.uordblks = mem_get(&mem_global.heap_in_use),
 		.fordblks = mem_get(&mem_global.heap_free) +
 			    mem_get(&mem_global.heap_released),
@@ -199,6 +201,7 @@ __public struct mallinfo mallinfo(void)
 
 	return (struct mallinfo){
 		.arena = (int)all.arena,
+		.hblkhd = (int)all.hblkhd,
 		.uordblks = (int)all.uordblks,
 		.fordblks = (int)all.fordblks,
 		.keepcost = (int)all.keepcost,
