@@ -400,7 +400,8 @@ __public void gort_free(void *p)
 	if (unlikely(!s))
 		return free_slow(p);
 	/* Never if there is no cache: whatever is in use has an owner. */
-	static_assert(!offsetof(struct heap_cache, owner), "&hc->owner is hc");
+	_Static_assert(!offsetof(struct heap_cache, owner),
+		       "&hc->owner is hc");
 	if (unlikely((struct span_owner *)hc !=
 		     atomic_load_explicit(&s->owner, memory_order_relaxed)))
 		return free_other(hc, s, p);
