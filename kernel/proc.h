@@ -150,6 +150,7 @@ void stw_take_p_locked(struct p *pp);
 
 /* start.c */
 int p_new(u32 id);
+int p_get_heap(struct p *pp);
 int start_first(struct m *mp);
 
 #endif

@@ -97,6 +97,13 @@ static u32 procs_wanted(void)
 	return (u32)CPU_COUNT(&set);
 }
 
+/* 0 or -ENOMEM. */
+int p_get_heap(struct p *pp)
+{
+	pp->heap = heap_cache_get();
+	return pp->heap ? 0 : -ENOMEM;
+}
+
 /* A P beyond those there are; 0 or -ENOMEM. */
 int p_new(u32 id)
 {
@@ -105,8 +112,7 @@ int p_new(u32 id)
 	if (!pp)
 		return -ENOMEM;
 	memset(pp, 0, sizeof(*pp));
-	pp->heap = heap_cache_get();
-	if (!pp->heap) {
+	if (p_get_heap(pp)) {
 		free(pp);
 		return -ENOMEM;
 	}
@@ -122,7 +128,8 @@ int p_new(u32 id)
 static void free_ps(void)
 {
 	for (u32 i = 0; i < nallps(); i++) {
-		heap_cache_put(sched.ps[i]->heap);
+		if (sched.ps[i]->heap)
+			heap_cache_put(sched.ps[i]->heap);
 		free(sched.ps[i]);
 	}
 }

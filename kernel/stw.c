@@ -285,7 +285,8 @@ static void __systemstack p_retire(struct p *pp)
 		globrunq_put_one(gp);
 	timers_move(pp, sched.ps[0]);
 	stack_cache_flush(pp);
-	cache_flush(pp->heap);
+	heap_cache_put(pp->heap);
+	pp->heap = NULL;
 	atomic_store_explicit(&pp->status, P_DEAD, memory_order_relaxed);
 }
 
@@ -304,6 +305,8 @@ static void __systemstack set_procs(void *arg)
 	for (u32 i = nprocs(); i < set->n && !set->err; i++) {
 		if (i >= nallps())
 			set->err = p_new(i);
+		else if (!sched.ps[i]->heap)
+			set->err = p_get_heap(sched.ps[i]);
 		if (!set->err)
 			atomic_store_explicit(&sched.ps[i]->status, P_STOPPED,
 					      memory_order_relaxed);

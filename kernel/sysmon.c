@@ -270,12 +270,19 @@ static void watch_heap(struct p *pp, struct watch *w)
 static void watch_heaps(s64 now)
 {
 	static s64 last;
+	struct heap_cache *hc;
 
 	if (now - last < SCAVENGE_NS)
 		return;
 	last = now;
+	hc = heap_enter();
+	if (!hc)
+		return;
 	for (u32 i = 0; i < nprocs(); i++)
 		watch_heap(sched.ps[i], &sysmon.watch[i]);
+	while (heap_reclaim(hc))
+		;
+	heap_leave(hc);
 }
 
 /* Stacks that have doubled are worth a scan; free ones go to the kernel. */

@@ -289,17 +289,39 @@ __public int64_t gort_free_os_memory(void)
 	return (int64_t)pages_scavenge(SIZE_MAX);
 }
 
-/* Take in what others freed in caches that nobody uses.  Does anything else
- * wait for them? */
-void heap_reclaim(struct heap_cache *own)
+/* A cache in the pool in which others have freed something; or NULL. */
+static struct heap_cache *pool_take_freed(void)
 {
-	struct heap_cache *hc;
+	struct heap_cache **at, *hc;
 
 	lock_any(&pool_lock);
-	for (hc = pool; hc; hc = hc->pool_link)
-		cache_flush(hc);
+	for (at = &pool; (hc = *at); at = &hc->pool_link)
+		if (atomic_load_explicit(&hc->owner.remote,
+					 memory_order_relaxed))
+			break;
+	if (hc) {
+		*at = hc->pool_link;
+		hc->pooled = false;
+	}
 	unlock_any(&pool_lock);
+	return hc;
+}
+
+/*
+ * heap_reclaim - take in what others freed in the central list, or in one
+ * cache that nobody uses: nobody else does.  own: the caller's.  False: there
+ * was nothing in any cache.  Context: inside the heap.
+ */
+bool heap_reclaim(struct heap_cache *own)
+{
+	struct heap_cache *hc = pool_take_freed();
+
+	if (hc) {
+		cache_flush(hc);
+		pool_put(hc);
+	}
 	central_scavenge(own);
+	return hc;
 }
 
 /*

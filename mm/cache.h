@@ -10,7 +10,7 @@
 int heap_init(void);
 struct heap_cache *heap_enter(void);
 void heap_leave(struct heap_cache *hc);
-void heap_reclaim(struct heap_cache *own);
+bool heap_reclaim(struct heap_cache *own);
 
 /* Set once, by heap_init(). */
 extern bool heap_poison;

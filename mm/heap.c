@@ -228,7 +228,8 @@ static void *heap_alloc(size_t size, size_t align, bool *zeroed)
 		if (likely(p))
 			break;
 		if (tries > 1)
-			heap_reclaim(hc);
+			while (heap_reclaim(hc))
+				;
 	}
 	if (p && checks_wanted()) {
 		alloc_checks(p, size);

@@ -32,6 +32,8 @@ struct heap_cache {
 	struct page_cache pages;
 	struct mem_book book;
 
+	u32 nnew;		/* spans it has made */
+
 	/* Nothing free is kept, but for what others freed since. */
 	_Atomic bool flushed;
 

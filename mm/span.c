@@ -341,6 +341,9 @@ static void span_release(struct heap_cache *hc, struct span *s)
  * room: it would soon be wanted again. */
 #define SPARE_PAGES	2
 
+/* So many new spans between two looks at caches that nobody uses. */
+#define RECLAIM_EVERY	16
+
 /* Objects of s were freed: list it, or let it go. */
 static void settle(struct heap_cache *hc, struct span *s)
 {
@@ -641,6 +644,10 @@ bool cache_refill(struct heap_cache *hc, unsigned int class)
 		return true;
 	cache_drain(hc);
 	if (take_partial(hc, class) || take_central(hc, class))
+		return true;
+	/* Before the heap grows: is there something nobody looks after? */
+	if (++hc->nnew % RECLAIM_EVERY == 0 && heap_reclaim(hc) &&
+	    take_central(hc, class))
 		return true;
 	s = span_new(hc, class);
 	if (unlikely(!s))
