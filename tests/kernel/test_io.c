@@ -1879,15 +1879,21 @@ static void test_deadlock(void **state)
 	child_expect_exit(2);
 }
 
-static void leave_waiting(void *arg)
+/* Its deadline may pass before the run has ended. */
+static void read_left(void *arg)
 {
-	struct canceled c[2] = { { .fd = left_fds[1] }, { .fd = left_fds[1] } };
+	char b;
 
 	(void)arg;
-	CHECK_EQ(gort_go(canceled_read, &c[0]), 0);
-	CHECK_EQ(gort_go(canceled_read, &c[1]), 0);
+	gort_read(left_fds[1], &b, 1);
+}
+
+static void leave_waiting(void *arg)
+{
+	(void)arg;
+	CHECK_EQ(gort_go(read_left, NULL), 0);
+	CHECK_EQ(gort_go(read_left, NULL), 0);
 	until_waiting(2);
-	CHECK_EQ(c[0].ended || c[1].ended, false);
 	CHECK_EQ(gort_set_deadline(left_fds[1], gort_now_ns() + MSEC, 0), 0);
 }
 
