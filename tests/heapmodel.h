@@ -291,7 +291,12 @@ static inline void model_sum_cache(struct model_sums *s, struct heap_cache *hc)
 /* Nobody may be inside. */
 static inline struct model_sums model_sum(void)
 {
-	struct model_sums s = { 0 };
+	/* The caches' books, and that of who gives pages back. */
+	struct model_sums s = {
+		.committed = atomic_load(&mem_background.committed),
+		.released = atomic_load(&mem_background.released),
+		.in_heap = atomic_load(&mem_background.in_heap),
+	};
 
 	pages_check(&s.pages);
 	for (struct heap_cache *hc = atomic_load(&heap_caches); hc;
