@@ -29,6 +29,14 @@ static unsigned int ones_high(u64 x)
  * Chunks.
  */
 
+/* The longest run of ones in x, if it is longer than max; else max. */
+static u32 longest_run(u64 x, u32 max)
+{
+	while (bits_runs(x, max + 1))
+		max++;
+	return max;
+}
+
 static struct page_sum chunk_sum(const struct page_chunk *c)
 {
 	struct page_sum s = { 0 };
@@ -38,15 +46,13 @@ static struct page_sum chunk_sum(const struct page_chunk *c)
 		u64 x = ~c->used[i];
 
 		run += ones_low(x);
-		if (run > s.max)
-			s.max = run;
 		if (x == ALL_ONES)
 			continue;
 		/* Nothing ended before this word: the chunk begins with it. */
 		if (run == i * 64 + ones_low(x))
 			s.start = run;
-		while (s.max < 64 && bits_runs(x, s.max + 1))
-			s.max++;
+		if (run > s.max)
+			s.max = run;
 		run = ones_high(x);
 	}
 	if (run == CHUNK_PAGES)
@@ -54,6 +60,9 @@ static struct page_sum chunk_sum(const struct page_chunk *c)
 	if (run > s.max)
 		s.max = run;
 	s.end = run;
+	/* Runs that touch neither end of their word are shorter than 63. */
+	for (unsigned int i = 0; i < CHUNK_WORDS && s.max < 62; i++)
+		s.max = longest_run(~c->used[i], s.max);
 	return s;
 }
 
@@ -116,28 +125,51 @@ static struct page_sum merge(const struct page_sum *s, size_t n, size_t size)
 	return all;
 }
 
-/* The pages from first to last have changed. */
-static void update(struct page_bits *b, size_t first, size_t last)
+/* Returns whether that is new. */
+static bool set_sum(struct page_sum *to, struct page_sum s)
+{
+	bool same = to->start == s.start && to->max == s.max &&
+		    to->end == s.end;
+
+	*to = s;
+	return !same;
+}
+
+/* Nodes of a level from first to last.  Returns whether one is new. */
+static bool update_level(struct page_bits *b, unsigned int l, size_t first,
+			 size_t last)
+{
+	size_t below = page_bits_nodes(b->nchunks, l - 1);
+	bool changed = false;
+
+	for (size_t i = first; i <= last; i++) {
+		size_t kid = i << FANOUT_SHIFT, n = below - kid;
+
+		changed |= set_sum(&b->level[l][i],
+				   merge(&b->level[l - 1][kid],
+					 n < FANOUT ? n : FANOUT,
+					 node_pages(l - 1)));
+	}
+	return changed;
+}
+
+/*
+ * The pages from first to last have changed: so may nodes above them, up to
+ * the first level where none does; or all of them.
+ */
+static void update(struct page_bits *b, size_t first, size_t last, bool all)
 {
 	unsigned int levels = page_bits_levels(b->nchunks);
+	bool changed = all;
 
 	first >>= CHUNK_SHIFT;
 	last >>= CHUNK_SHIFT;
 	for (size_t i = first; i <= last; i++)
-		b->level[0][i] = chunk_sum(&b->chunk[i]);
-	for (unsigned int l = 1; l < levels; l++) {
-		size_t below = page_bits_nodes(b->nchunks, l - 1);
-
+		changed |= set_sum(&b->level[0][i], chunk_sum(&b->chunk[i]));
+	for (unsigned int l = 1; l < levels && changed; l++) {
 		first >>= FANOUT_SHIFT;
 		last >>= FANOUT_SHIFT;
-		for (size_t i = first; i <= last; i++) {
-			size_t kid = i << FANOUT_SHIFT;
-			size_t n = below - kid;
-
-			b->level[l][i] = merge(&b->level[l - 1][kid],
-					       n < FANOUT ? n : FANOUT,
-					       node_pages(l - 1));
-		}
+		changed = update_level(b, l, first, last) || all;
 	}
 }
 
@@ -155,7 +187,7 @@ void page_bits_grow(struct page_bits *b, size_t n, bool usable)
 	/* A level that was not there covers the old ones, too. */
 	if (page_bits_levels(b->nchunks) != levels)
 		old = 0;
-	update(b, old << CHUNK_SHIFT, (b->nchunks << CHUNK_SHIFT) - 1);
+	update(b, old << CHUNK_SHIFT, (b->nchunks << CHUNK_SHIFT) - 1, true);
 }
 
 /*
@@ -267,7 +299,7 @@ size_t page_bits_take(struct page_bits *b, size_t page, size_t n)
 		*released &= ~p.mask;
 		p.chunk->used[p.word] |= p.mask;
 	}
-	update(b, first, last);
+	update(b, first, last, false);
 	return nreleased;
 }
 
@@ -301,7 +333,7 @@ bool page_bits_give(struct page_bits *b, size_t page, size_t n, bool released)
 		else
 			p.chunk->age[p.word / BLOCK_WORDS] = BLOCK_AGE;
 	}
-	update(b, first, last);
+	update(b, first, last, false);
 	lower_hint(b, first);
 	return true;
 }
@@ -321,7 +353,7 @@ size_t page_bits_take_word(struct page_bits *b, u64 *free, u64 *released)
 	*released = c->released[w];
 	c->used[w] = ALL_ONES;
 	c->released[w] = 0;
-	update(b, page, page);
+	update(b, page, page, false);
 	return ALIGN_DOWN(page, 64);
 }
 
@@ -335,7 +367,7 @@ void page_bits_give_word(struct page_bits *b, size_t page, u64 free,
 	c->released[w] |= released;
 	if (free & ~released)
 		c->age[w / BLOCK_WORDS] = BLOCK_AGE;
-	update(b, page, page);
+	update(b, page, page, false);
 	lower_hint(b, page);
 }
 
@@ -381,7 +413,7 @@ static void block_take(struct page_bits *b, const struct page_block *pb)
 
 	for (unsigned int i = 0; i < BLOCK_WORDS; i++)
 		c->used[w + i] |= pb->mask[i];
-	update(b, pb->page, pb->page);
+	update(b, pb->page, pb->page, false);
 }
 
 bool page_bits_take_idle(struct page_bits *b, struct page_walk *w,

@@ -200,7 +200,10 @@ struct done {
 static void count_out(size_t n, size_t nreleased)
 {
 	mem_add(&mem_global.heap_in_use, n << HPAGE_SHIFT);
-	mem_sub(&mem_global.heap_free, (n - nreleased) << HPAGE_SHIFT);
+	if (n > nreleased)
+		mem_sub(&mem_global.heap_free, (n - nreleased) << HPAGE_SHIFT);
+	if (!nreleased)
+		return;
 	mem_sub(&mem_global.heap_released, nreleased << HPAGE_SHIFT);
 	mem_add(&mem_global.mapped_ready, nreleased << HPAGE_SHIFT);
 }
