@@ -9,10 +9,10 @@
  *
  * The background scavenger is driven by sysmon.  It walks down the heap once
  * per WALK_NS, and releases blocks that are free as a whole and were so at
- * the walk before.  After each step it rests for 99 times as long as the step
- * took, so it uses at most 1 % of one CPU.  A huge page of which a part is in
- * use stays whole: taking its free pages would cost the rest its speed.
- * Only a memory limit, and who asks for everything, get those, too.
+ * the walk before.  After each step it rests for 99 times the CPU time of the
+ * step, so it uses at most 1 % of one CPU.  A huge page of which a part is in
+ * use stays whole: taking its free pages would cost the rest its speed.  Only
+ * a memory limit, and who asks for everything, get those, too.
  *
  * Rejected: a goal for the memory that is retained, as Go has it; without a
  * collector there is no cycle whose peak could be foreseen.
@@ -20,8 +20,6 @@
  * Locks: the page heap's.
  */
 #include "mm/pages.h"
-
-#include <sched.h>
 
 #include "kernel/time.h"
 #include "mm/heap_section.h"
@@ -31,7 +29,7 @@
 #include "mm/vm.h"
 
 #define WALK_NS		((s64)NSEC_PER_SEC)
-#define REST		99	/* times what a step took */
+#define REST		99	/* times what a step cost */
 #define BLOCKS_MOST	1024	/* looked at while the lock is held */
 
 struct mem_book mem_background;
@@ -160,21 +158,29 @@ static struct {
 	s64 wanted;		/* if nothing happens meanwhile */
 } background = { .step.idle = IDLE_AGED };
 
+/* Of this thread, in nanoseconds: others may have the CPU meanwhile. */
+static s64 cputime(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (s64)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
 s64 __systemstack scavenge_tick(s64 now)
 {
 	struct step *st = &background.step;
-	s64 begin, end;
+	s64 begin;
 
 	if (now < background.next)
 		return background.wanted;
-	begin = nanotime();
+	begin = cputime();
 	if (!st->walk.block) {
 		st->walk = (struct page_walk){ .block = all_blocks() };
-		background.begun = begin;
+		background.begun = nanotime();
 	}
 	step_section(st);
-	end = nanotime();
-	background.next = end + REST * (end - begin);
+	background.next = nanotime() + REST * (cputime() - begin);
 	background.wanted = background.next;
 	if (!st->walk.block) {
 		background.next = background.begun + WALK_NS;

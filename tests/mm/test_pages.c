@@ -25,61 +25,17 @@
 
 #include "kernel/sched.h"
 #include "kernel/time.h"
-#include "mm/cache.h"
 #include "mm/pages_state.h"
 #include "mm/scavenge.h"
 #include "mm/vm.h"
 #include "tests/child.h"
 #include "tests/kernel/check.h"
+#include "tests/mm/page_users.h"
 
 #undef errno
 #define errno	(*__errno_location())
 
-#define MB		((size_t)1 << 20)
 #define ARENA_PAGES	(ARENA_SIZE >> HPAGE_SHIFT)
-
-/* What a heap cache is to the page heap. */
-struct user {
-	struct page_cache pc;
-	struct mem_book book;
-};
-
-#define USERS	8
-static struct user users[USERS];
-
-static s64 book_get(const _Atomic s64 *c)
-{
-	return atomic_load_explicit(c, memory_order_relaxed);
-}
-
-/* The identities of mm/pages.c.  Nobody may be inside.  Also for children,
- * which cannot use cmocka's asserts. */
-static void check_books(void)
-{
-	const struct mem_global *g = &mem_global;
-	s64 committed = book_get(&mem_background.committed);
-	s64 released = book_get(&mem_background.released);
-	s64 in_heap = book_get(&mem_background.in_heap);
-	struct pages_sum sum;
-
-	pages_check(&sum);
-	for (size_t i = 0; i < USERS; i++) {
-		page_cache_check(&users[i].pc, &sum);
-		committed += book_get(&users[i].book.committed);
-		released += book_get(&users[i].book.released);
-		in_heap += book_get(&users[i].book.in_heap);
-	}
-	CHECK_EQ(sum.in_use, mem_get(&g->heap_in_use));
-	CHECK_EQ(sum.free, mem_get(&g->heap_free));
-	CHECK_EQ(sum.released, mem_get(&g->heap_released));
-	CHECK_EQ(sum.in_use + sum.free + sum.released,
-		 mem_get(&g->heap_mapped));
-	CHECK_EQ(mem_get(&g->mapped_ready),
-		 sum.in_use + sum.free + mem_get(&g->meta_mapped));
-	CHECK_EQ(committed, sum.in_use + sum.free);
-	CHECK_EQ(released, sum.released);
-	CHECK_EQ(in_heap, sum.in_use);
-}
 
 static uintptr_t alloc(struct user *u, size_t n, size_t align)
 {
@@ -311,84 +267,6 @@ static void test_zeroed(void **state)
 	}
 }
 
-/* Any order of operations; every page has its owner's mark. */
-struct run {
-	uintptr_t addr;
-	size_t n;
-};
-
-#define RUNS	64
-
-static void mark(uintptr_t addr, size_t n, uintptr_t with)
-{
-	for (size_t i = 0; i < n; i++)
-		*(uintptr_t *)(addr + i * HPAGE_SIZE) = with + i;
-}
-
-static void check_marks(const struct run *r)
-{
-	for (size_t i = 0; i < r->n; i++)
-		CHECK_EQ(*(uintptr_t *)(r->addr + i * HPAGE_SIZE), r->addr + i);
-}
-
-static u64 rnd(u64 *seed, u64 n)
-{
-	*seed ^= *seed << 13;
-	*seed ^= *seed >> 7;
-	*seed ^= *seed << 17;
-	return *seed % n;
-}
-
-static size_t random_n(u64 *seed)
-{
-	static const size_t most[] = { 1, 4, 16, 16, 64, 600 };
-
-	return 1 + rnd(seed, most[rnd(seed, 6)]);
-}
-
-static void run_alloc(struct user *u, struct run *r, u64 *seed)
-{
-	size_t align = rnd(seed, 8) ? 1 : (size_t)1 << rnd(seed, 6);
-	bool zeroed;
-
-	r->n = random_n(seed);
-	r->addr = pages_alloc(&u->pc, &u->book, r->n, align, &zeroed);
-	CHECK_NE(r->addr, 0);
-	CHECK_EQ(r->addr % (align * HPAGE_SIZE), 0);
-	if (zeroed)
-		for (size_t i = 0; i < r->n; i++)
-			CHECK_EQ(*(u64 *)(r->addr + i * HPAGE_SIZE), 0);
-	mark(r->addr, r->n, r->addr);
-}
-
-static void run_free(struct user *u, struct run *r)
-{
-	check_marks(r);
-	pages_free(&u->book, r->addr, r->n);
-	r->n = 0;
-}
-
-static void random_step(struct user *u, struct run *runs, u64 *seed)
-{
-	struct run *r = &runs[rnd(seed, RUNS)];
-	u64 what = rnd(seed, 512);
-
-	if (what == 0)
-		page_cache_flush(&u->pc);
-	else if (what == 1)
-		pages_scavenge(rnd(seed, 2) ? SIZE_MAX : 4 * MB);
-	else if (!r->n)
-		run_alloc(u, r, seed);
-	else if (what < 64 && pages_extend(&u->book, r->addr + r->n *
-					   HPAGE_SIZE, 1 + what % 20)) {
-		mark(r->addr + r->n * HPAGE_SIZE, 1 + what % 20,
-		     r->addr + r->n);
-		r->n += 1 + what % 20;
-	} else {
-		run_free(u, r);
-	}
-}
-
 static void random_steps(struct user *u, u64 seed, int n)
 {
 	struct run runs[RUNS] = { 0 };
@@ -405,7 +283,7 @@ static void test_random(void **state)
 	(void)state;
 	for (u64 seed = 1; seed <= 10; seed++) {
 		random_steps(&users[0], seed * 88172645463325252,
-			     mode_times(10000));
+			     mode_times(4000));
 		check_books();
 	}
 }
@@ -417,7 +295,7 @@ static void *thread_steps(void *arg)
 	struct user *u = arg;
 
 	random_steps(u, 1234567 + (u64)(u - users) * 7654321,
-		     mode_times(6000));
+		     mode_times(4000));
 	return NULL;
 }
 
@@ -821,20 +699,28 @@ static bool between_walks(s64 next)
 	return next == TIME_NEVER || next - nanotime() > NSEC_PER_SEC / 2;
 }
 
+static s64 cputime(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+	return (s64)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
 /* Call it as sysmon would, but never wait, until the end of a walk.  *rest:
  * how much longer than it worked it wants to rest, at most. */
 static s64 tick_walk(double *rest)
 {
-	s64 begin, end, next;
+	s64 begin, spent, next;
 
 	for (;;) {
-		begin = nanotime();
+		begin = cputime();
 		next = scavenge_tick(INT64_MAX - 1);
-		end = nanotime();
+		spent = cputime() - begin;
 		if (between_walks(next))
 			return next;
-		if ((double)(next - end) > *rest * (double)(end - begin))
-			*rest = (double)(next - end) / (double)(end - begin);
+		if ((double)(next - nanotime()) > *rest * (double)spent)
+			*rest = (double)(next - nanotime()) / (double)spent;
 	}
 }
 
@@ -1078,7 +964,7 @@ static void test_fork(void **state)
 	for (size_t i = 0; i < 2; i++)
 		pthread_create(&t[i], NULL, scavenge_all_the_time,
 			       &users[i + 1]);
-	for (int i = mode_times(60); i; i--)
+	for (int i = mode_times(30); i; i--)
 		assert_int_equal(fork_once(), 7);
 	atomic_store(&forking, false);
 	for (size_t i = 0; i < 2; i++)
