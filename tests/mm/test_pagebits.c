@@ -234,6 +234,19 @@ static void test_full_and_empty(void **state)
 	assert_int_equal(page_bits_tail(&bits), PAGES_MAX / 2 - 1);
 }
 
+/* A level of the tree that begins with a hole knows what was before it. */
+static void test_level_by_hole(void **state)
+{
+	(void)state;
+	grow(16, true);
+	grow(16, false);
+	assert_int_equal(page_bits_find(&bits, 16 * CHUNK_PAGES), 0);
+	grow(15 * 16, false);
+	assert_int_equal(page_bits_find(&bits, 1), 0);
+	assert_int_equal(page_bits_find(&bits, 16 * CHUNK_PAGES + 1),
+			 PAGE_NONE);
+}
+
 static void test_give_what_is_free(void **state)
 {
 	(void)state;
@@ -276,6 +289,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		bits_test(test_levels),
 		bits_test(test_full_and_empty),
+		bits_test(test_level_by_hole),
 		bits_test(test_give_what_is_free),
 		bits_test(test_free_beyond_end),
 		bits_test(test_random),
