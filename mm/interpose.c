@@ -19,26 +19,66 @@
  * Not here: mallopt(), malloc_info(), malloc_stats().  glibc's do no harm,
  * they are about a heap nobody uses.
  *
+ * Memory that stays free goes back to the kernel as with the runtime, but it is
+ * who frees that looks whether it is time: there is no thread for it.
+ *
  * This may be called before any constructor ran, so nothing may depend on one.
  */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <malloc.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #include <gort/mem.h>
+#include "kernel/time.h"
 #include "mm/heap.h"
 #include "mm/memstat.h"
 #include "mm/pages.h"
+#include "mm/scavenge.h"
 
 #define MIN_ALIGN	16
+#define FREES_PER_TICK	512u	/* of a thread; a power of two */
 
 /* C23; no header here declares them. */
 void free_sized(void *p, size_t size);
 void free_aligned_sized(void *p, size_t align, size_t size);
 /* Gone from the headers; old programs have it. */
 void cfree(void *p);
+
+static atomic_bool ticking;
+
+/* If another thread of the parent's was at it, it is not here. */
+static void tick_in_child(void)
+{
+	atomic_store_explicit(&ticking, false, memory_order_relaxed);
+}
+
+/* Without it, or before, such a child keeps what is free. */
+static __attribute__((constructor)) void tick_register(void)
+{
+	pthread_atfork(NULL, NULL, tick_in_child);
+}
+
+static __cold void tick(void)
+{
+	/* Acquire and release: the scavenger's state goes along. */
+	if (atomic_exchange_explicit(&ticking, true, memory_order_acquire))
+		return;
+	scavenge_tick(nanotime());
+	atomic_store_explicit(&ticking, false, memory_order_release);
+}
+
+static inline void free_and_tick(void *p)
+{
+	static __thread unsigned int frees
+		__attribute__((tls_model("initial-exec")));
+
+	gort_free(p);
+	if (unlikely(++frees % FREES_PER_TICK == 0))
+		tick();
+}
 
 /* Objects of up to 8 bytes would be 8-aligned. */
 static inline size_t at_least(size_t size)
@@ -59,7 +99,7 @@ __public void *malloc(size_t size)
 
 __public void free(void *p)
 {
-	gort_free(p);
+	free_and_tick(p);
 }
 
 __public void *calloc(size_t n, size_t size)
@@ -74,7 +114,7 @@ __public void *calloc(size_t n, size_t size)
 __public void *realloc(void *p, size_t size)
 {
 	if (p && !size) {
-		gort_free(p);
+		free_and_tick(p);
 		return NULL;
 	}
 	return gort_realloc(p, at_least(size));
@@ -155,19 +195,19 @@ __public size_t malloc_usable_size(void *p)
 __public void free_sized(void *p, size_t size)
 {
 	(void)size;
-	gort_free(p);
+	free_and_tick(p);
 }
 
 __public void free_aligned_sized(void *p, size_t align, size_t size)
 {
 	(void)align;
 	(void)size;
-	gort_free(p);
+	free_and_tick(p);
 }
 
 __public void cfree(void *p)
 {
-	gort_free(p);
+	free_and_tick(p);
 }
 
 /* All that is free goes back to the kernel, whatever shall be kept. */

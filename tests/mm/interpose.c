@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #define THREADS		8
@@ -218,6 +219,27 @@ static void trim(void)
 	malloc_trim(0);
 	if (!mode_emulated())
 		CHECK_LT(resident(), 32 << 20);
+}
+
+/* The same without asking for it, as long as something is freed now and
+ * then. */
+static void give_back(void)
+{
+	enum { N = 1 << 16 };
+	void **p = v_malloc(N * sizeof(*p));
+	time_t begin = time(NULL);
+	int i;
+
+	for (i = 0; i < N; i++)
+		p[i] = memset(v_malloc(1024), 1, 1024);
+	CHECK_LE(N * 1000, mallinfo2().keepcost + mallinfo2().uordblks);
+	for (i = 0; i < N; i++)
+		v_free(p[i]);
+	v_free(p);
+	while (mallinfo2().keepcost > 16 << 20) {
+		CHECK_LT(time(NULL), begin + 60);
+		v_free(v_malloc(100));
+	}
 }
 
 static void family(void)
@@ -476,6 +498,7 @@ static const struct {
 } table[] = {
 	{ "family", family },
 	{ "threads", threads },
+	{ "give_back", give_back },
 	{ "many_threads", many_threads },
 	{ "forks", forks },
 	{ "late", late },

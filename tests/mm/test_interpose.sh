@@ -257,7 +257,7 @@ goroutines()
 }
 
 settings=('' heappoison=1)
-parts=(family threads many_threads forks late)
+parts=(family give_back threads many_threads forks late)
 
 # with program text function...: run for each setting, or skip for all
 with()
