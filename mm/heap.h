@@ -32,7 +32,7 @@ struct heap_cache {
 	struct page_cache pages;
 	struct mem_book book;
 
-	u32 nnew;		/* spans it has made */
+	u32 new_pages;		/* of spans, since it last trimmed */
 
 	/* Nothing free is kept, but for what others freed since. */
 	_Atomic bool flushed;

@@ -341,8 +341,8 @@ static void span_release(struct heap_cache *hc, struct span *s)
  * room: it would soon be wanted again. */
 #define SPARE_PAGES	2
 
-/* So many new spans between two looks at caches that nobody uses. */
-#define RECLAIM_EVERY	16
+/* So many new pages between two looks at what is kept for nothing. */
+#define RECLAIM_PAGES	32
 
 /* Objects of s were freed: list it, or let it go. */
 static void settle(struct heap_cache *hc, struct span *s)
@@ -628,6 +628,39 @@ bool cache_keeps(struct heap_cache *hc)
 	       atomic_load_explicit(&hc->owner.remote, memory_order_relaxed);
 }
 
+/* Spans of hc that are empty, but for one class's. */
+static void trim(struct heap_cache *hc, unsigned int keep)
+{
+	for (unsigned int i = 1; i < NR_SIZE_CLASSES; i++) {
+		struct span *s = hc->current[i];
+
+		if (i == keep)
+			continue;
+		if (s && !span_live(s))
+			drop_current(hc, i);
+		s = hc->partial[i];
+		if (s && s->countdown <= 0) {
+			list_remove(&hc->partial[i], s);
+			span_release(hc, s);
+		}
+	}
+}
+
+/*
+ * A new span of a class is to be made.  Now and then look first at what is
+ * free and kept for nothing, here and in caches that nobody uses.  True: in
+ * those there was something.
+ */
+static bool reclaim(struct heap_cache *hc, unsigned int class)
+{
+	hc->new_pages += class_pages[class];
+	if (likely(hc->new_pages < RECLAIM_PAGES))
+		return false;
+	hc->new_pages = 0;
+	trim(hc, class);
+	return heap_reclaim(hc);
+}
+
 /*
  * cache_refill - there is nothing free in the current word of a class: find
  * another.  False: no memory.  Context: owner of hc, inside the heap.
@@ -645,9 +678,7 @@ bool cache_refill(struct heap_cache *hc, unsigned int class)
 	cache_drain(hc);
 	if (take_partial(hc, class) || take_central(hc, class))
 		return true;
-	/* Before the heap grows: is there something nobody looks after? */
-	if (++hc->nnew % RECLAIM_EVERY == 0 && heap_reclaim(hc) &&
-	    take_central(hc, class))
+	if (reclaim(hc, class) && take_central(hc, class))
 		return true;
 	s = span_new(hc, class);
 	if (unlikely(!s))
