@@ -369,6 +369,8 @@ static void *sysmon_thread(void *arg)
 	/* On time: the default is 50 us late. */
 	prctl(PR_SET_TIMERSLACK, 1UL);
 	m_begin_helper(arg);
+	/* No heap cache of its own: it needs one for moments. */
+	tls_self()->heap_ended = true;
 	sysmon_loop();
 	m_end_helper(arg);
 	note_wakeup(&sysmon.done);

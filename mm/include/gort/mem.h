@@ -67,7 +67,7 @@ size_t gort_usable_size(const void *p);
 int64_t gort_free_os_memory(void);
 
 /* More than there are; those beyond have size 0. */
-#define GORT_MEM_CLASSES	128
+#define GORT_MEM_CLASSES	80
 
 /*
  * Exact, at the moment the world was stopped.  Bytes are those of
