@@ -101,24 +101,37 @@ static void sum_frees(struct mem_aggregate *a)
 	const struct heap_cache *hc;
 
 	for_each_cache(hc) {
+		if (!mem_get(&hc->free_bytes))
+			continue;	/* never used */
 		for (u32 i = 1; i < NR_SIZE_CLASSES; i++)
 			a->nfree[i] += get_first(&hc->nfree[i]);
 		a->large_frees += get_first(&hc->nlarge_free);
 		a->large_free_bytes += get_first(&hc->large_free_bytes);
-		a->global.free_bytes += get_first(&hc->free_bytes);
 	}
 }
 
 static void sum_allocs(struct mem_aggregate *a)
 {
-	struct heap_cache *hc;
+	const struct heap_cache *hc;
 
 	for_each_cache(hc) {
+		if (!mem_get(&hc->given_bytes))
+			continue;
 		for (u32 i = 1; i < NR_SIZE_CLASSES; i++)
 			a->nalloc[i] += mem_get(&hc->slot[i].nalloc);
 		a->large_allocs += mem_get(&hc->nlarge);
 		a->large_bytes += mem_get(&hc->large_bytes);
+	}
+}
+
+/* The free bits of all classes are counted: only if it is to be compared. */
+static void sum_global_objects(struct mem_aggregate *a)
+{
+	struct heap_cache *hc;
+
+	for_each_cache(hc) {
 		a->global.alloc_bytes += heap_alloc_bytes(hc);
+		a->global.free_bytes += mem_get(&hc->free_bytes);
 	}
 }
 
@@ -304,6 +317,8 @@ void __systemstack read_memstats_m(struct gort_memstats *st)
 	if (check && trace_ops)
 		trace_ops->hold();
 	aggregate_locked(&a);
+	if (check)
+		sum_global_objects(&a);
 	if (check && trace_ops)
 		trace_ops->let_go();
 	pages_fork_unlock();

@@ -123,7 +123,8 @@ struct mem_aggregate {
 		u64 stacks;		/* by watermark, free or not */
 		u64 stacks_free;	/* of those: of no goroutine */
 		u64 other;		/* as in_workbufs */
-		u64 alloc_bytes, free_bytes;	/* of objects */
+		u64 alloc_bytes, free_bytes;	/* of objects; 0 unless they
+						 * are to be compared */
 	} global;
 };
 
