@@ -43,6 +43,7 @@ _Atomic u32 heap_slow_path;
 
 static struct lock hold_lock = LOCK_INIT(RANK_HEAP_HOLD);
 static _Atomic bool holding;
+static _Atomic bool threads_seen;	/* caches of threads may be busy */
 
 static struct lock pool_lock = LOCK_INIT(RANK_HEAP_POOL);
 static struct heap_cache *pool;
@@ -98,6 +99,13 @@ static struct heap_cache *pool_get(bool lend, bool of_thread)
 		hc = cache_new();
 	if (hc)
 		hc->of_thread = of_thread;
+	if (of_thread) {
+		atomic_store_explicit(&threads_seen, true,
+				      memory_order_relaxed);
+		/* Pairs with the one in heap_hold_threads(): either it sees
+		 * the flag, or busy_begin() sees that somebody holds. */
+		full_fence();
+	}
 	return hc;
 }
 
@@ -247,10 +255,12 @@ void heap_hold_threads(void)
 
 	lock_any(&hold_lock);
 	atomic_store_explicit(&holding, true, memory_order_relaxed);
+	/* Pairs with the one in pool_get(). */
+	full_fence();
+	if (!atomic_load_explicit(&threads_seen, memory_order_relaxed))
+		return;
 	if (lock_have_membarrier())
 		lock_membarrier();
-	else
-		full_fence();
 	hc = atomic_load_explicit(&heap_caches, memory_order_acquire);
 	for (; hc; hc = hc->all_link)
 		/* Acquire: pairs with busy_end(). */
