@@ -86,11 +86,17 @@ void stw_begin_run(void)
 	stw.ms = NULL;
 }
 
+/* How many are left? */
+static u32 __systemstack take_p_locked(struct p *pp)
+{
+	atomic_store_explicit(&pp->status, P_STOPPED, memory_order_relaxed);
+	return --stw.left;
+}
+
 /* pp, which nobody has, is stopped; sched.lock held. */
 void __systemstack stw_take_p_locked(struct p *pp)
 {
-	atomic_store_explicit(&pp->status, P_STOPPED, memory_order_relaxed);
-	if (!--stw.left)
+	if (!take_p_locked(pp))
 		note_wakeup(&stw.stopped);
 }
 
@@ -185,10 +191,9 @@ static void __systemstack stop_world(void *arg)
 	stw.left = nprocs();
 	atomic_fetch_or_explicit(&sched.interrupt, INT_STW,
 				 memory_order_release);
-	stw_take_p_locked(mp->p);
+	left = take_p_locked(mp->p);
 	while ((pp = p_get_idle_locked()))
-		stw_take_p_locked(pp);
-	left = stw.left;
+		left = take_p_locked(pp);
 	unlock(&sched.lock);
 	if (!left)
 		return;
