@@ -8,7 +8,7 @@
  *    and if that did not help within SIGNAL_NS by a signal.
  *  - The network is polled when nobody has for POLL_NS.
  *  - A tracer's goroutine is woken when it is time.
- *  - Heap caches of Ps that are idle for long are emptied.
+ *  - Heap caches of idle Ps are emptied, now and then.
  *  - Free memory of the heap is given back to the kernel.
  *  - A scan that shrinks stacks is asked for when they have doubled, and
  *    free ones that nobody wanted for SCAVENGE_NS go back to the kernel.
@@ -55,6 +55,7 @@
 #define IDLE_LOOKS	10	/* in a row, before the one without end */
 #define SCAN_NS		100000000 /* between two looks at the stacks */
 #define SCAVENGE_NS	1000000000
+#define FLUSH_NS	1000000000 /* between two times a heap cache is emptied */
 #define BUSY_SLEEP_NS	1000000
 
 struct watch {
@@ -62,7 +63,7 @@ struct watch {
 	s64 since;			/* the slice began here, or later */
 	s64 call_since;			/* the system call did */
 	s64 asked;			/* by guard, in this slice; 0: not yet */
-	u32 heap_tick;			/* when we looked at its heap cache */
+	s64 flushed;			/* its heap cache was */
 };
 
 static struct {
@@ -246,43 +247,46 @@ static void sleep_idle(s64 until)
 
 
 /*
- * A P that has been idle since the last look gives up what its heap cache
- * keeps for it, and takes in what others freed there: nobody else can.
+ * A P that is idle gives up what its heap cache keeps for it, and takes in
+ * what others freed there, at most once per FLUSH_NS: nobody else can.
  */
-static void watch_heap(struct p *pp, struct watch *w)
+static void watch_heap(struct p *pp, struct watch *w, s64 now)
 {
-	u32 tick = atomic_load_explicit(&pp->tick, memory_order_relaxed);
-
-	if (tick != w->heap_tick || p_status(pp, NULL) != P_IDLE ||
-	    !cache_keeps(pp->heap)) {
-		w->heap_tick = tick;
+	if (now - w->flushed < FLUSH_NS || p_status(pp, NULL) != P_IDLE ||
+	    !cache_keeps(pp->heap))
 		return;
-	}
 	/* As in take_p(): no deadlock while it is ours. */
 	m_waking_elsewhere(true);
 	if (p_take_idle(pp)) {
+		w->flushed = now;
 		cache_flush(pp->heap);
 		handoff_p(pp);
 	}
 	m_waking_elsewhere(false);
 }
 
-static void watch_heaps(s64 now)
+/* When to look again even if all Ps are idle. */
+static s64 watch_heaps(s64 now)
 {
-	static s64 last;
+	static s64 last, next;
 	struct heap_cache *hc;
 
-	if (now - last < SCAVENGE_NS)
-		return;
+	if (now - last < SCAN_NS)
+		return next;
 	last = now;
 	hc = heap_enter();
 	if (!hc)
-		return;
-	for (u32 i = 0; i < nprocs(); i++)
-		watch_heap(sched.ps[i], &sysmon.watch[i]);
+		return next;
+	next = TIME_NEVER;
+	for (u32 i = 0; i < nprocs(); i++) {
+		watch_heap(sched.ps[i], &sysmon.watch[i], now);
+		if (cache_keeps(sched.ps[i]->heap))
+			next = now + FLUSH_NS;
+	}
 	while (heap_reclaim(hc))
 		;
 	heap_leave(hc);
+	return next;
 }
 
 /* Stacks that have doubled are worth a scan; free ones go to the kernel. */
@@ -310,16 +314,18 @@ static void watch_stacks(s64 now)
  */
 static bool work(s64 now, s64 before, s64 *most, s64 *next)
 {
-	s64 trace_next = TIME_NEVER;
+	s64 trace_next = TIME_NEVER, scavenge_next;
 	bool taken;
 
 	lock(&sysmon.lock);
 	atomic_store_explicit(&sched.clock, now, memory_order_relaxed);
 	taken = retake(now, before, most);
 	poll_network(now);
-	watch_heaps(now);
+	*next = watch_heaps(now);
 	watch_stacks(now);
-	*next = scavenge_tick(now);
+	scavenge_next = scavenge_tick(now);
+	if (scavenge_next < *next)
+		*next = scavenge_next;
 	if (trace_ops)
 		trace_next = trace_ops->tick(now);
 	if (trace_next < *next)
