@@ -204,6 +204,8 @@ static int run_on_this_thread(void)
 		free(mp);
 		return err;
 	}
+	/* sysmon is not to think that nobody is awake. */
+	sched.nms = 1;
 	err = sysmon_start();
 	if (err) {
 		signal_thread_exit(mp);
@@ -213,7 +215,6 @@ static int run_on_this_thread(void)
 	mp->nextp = sched.ps[0];
 	mp->thread = pthread_self();
 	m_publish(mp);
-	sched.nms = 1;
 	m_run(mp);
 	if (first.err)
 		sysmon_stop();

@@ -77,6 +77,7 @@ static struct heap_cache *cache_new(void)
 		slot_clear(&hc->slot[i]);
 		hc->slot[i].size = class_size[i];
 	}
+	atomic_store_explicit(&hc->flushed, true, memory_order_relaxed);
 	publish(hc);
 	return hc;
 }
