@@ -33,7 +33,7 @@
 
 struct page_chunk {
 	u64 used[CHUNK_WORDS];
-	u64 released[CHUNK_WORDS];	/* of those not in use: no memory */
+	u64 released[CHUNK_WORDS];	/* not in use: no memory behind */
 	u8 age[CHUNK_BLOCKS];		/* walks to go until it is idle */
 };
 

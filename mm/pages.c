@@ -17,14 +17,15 @@
  * Invariants (pages_check() and the tests walk the bitmaps):
  *  I1  heap_in_use + heap_free + heap_released == heap_mapped.
  *  I2  mapped_ready == heap_in_use + heap_free + meta_mapped.
- *  I3  Over all books: committed == heap_in_use + heap_free, released ==
- *	heap_released, in_heap == heap_in_use.
+ *  I3  Over all books, mem_background too: committed == heap_in_use +
+ *	heap_free, released == heap_released, in_heap == heap_in_use.
  *  I4  A page is in use, free, or released; pages in a cache are in use for
  *	the bitmaps, and free or released for the books, until given out.
  * They hold when nobody is inside.
  *
- * Locks: the page heap's; on g0, stack growth allocates nothing here, but
- * what does holds locks that it takes.
+ * Locks: the page heap's, inside of all others of the heap.  It is taken on
+ * g0, but may be held on a stack that grows, which takes nothing of ours:
+ * around fork().
  */
 #include "mm/pages.h"
 
