@@ -248,6 +248,7 @@ goroutines()
 {
 	local debug
 
+	make "$O/tests/samples/wordfreq" || return
 	for debug in '' maymorestack=move maymorestack=preempt; do
 		WITNESS=$work/seen on_heap "$debug" \
 			"$O/tests/samples/wordfreq" kernel/*.c >"$work/out" ||
