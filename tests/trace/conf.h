@@ -75,6 +75,7 @@ struct conf_prog {
 	bool loops;		/* that only a signal stops */
 	bool lenient;		/* frames may lack names and lines */
 	bool by_environment;	/* GORTTRACE, from beginning to end */
+	bool allocfree;		/* no events of the heap are skipped */
 };
 
 /* Each repetition takes the next one. */
@@ -282,7 +283,8 @@ static inline void conf_read(struct conf *c, const char *path)
 	if (p->event)
 		p->event(c, NULL, NULL, NULL);
 	st = gort_tracefile_open_file(&tf, path,
-				      p->lenient ? 0 : TRACEFILE_STRICT);
+			(p->lenient ? 0 : TRACEFILE_STRICT) |
+			(p->allocfree ? TRACEFILE_ALLOCFREE : 0));
 	if (!st)
 		st = gort_tracefile_next(tf, &ev);
 	for (; st == TRACEFILE_EVENT; st = gort_tracefile_next(tf, &ev)) {

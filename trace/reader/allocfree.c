@@ -4,12 +4,19 @@
  * of which nothing was skipped: spans and objects come and go in turn, and an
  * object lies in a span that is there.
  *
+ * These events are looked at in the order of their times, a generation at a
+ * time.  As they are given they may be in another: a thread whose goroutine
+ * waits for what another thread is late to say is held up, and all it has to
+ * say of memory with it.  What happens to a piece of memory in one generation
+ * has happened before what happens to it in the next.
+ *
  * Of a span of class 0, which has one object, the first page is noted only:
  * so what a broken file can make us note is bounded by its size.
  */
 #include "internal.h"
 
 #include <errno.h>
+#include <stdlib.h>
 
 #define INFO_BATCH	1	/* its first byte */
 #define EXP_ALLOC_FREE	1
@@ -24,6 +31,15 @@ struct page_rec {
 struct object_rec {
 	u64 id;
 	u64 span;
+};
+
+struct mem_event {
+	i64 time;
+	u64 nth;		/* in the order in which they were given */
+	u64 offset;
+	i64 thread;
+	u64 args[3];
+	u8 type;
 };
 
 #define BROKEN(tf, ev, ...) \
@@ -43,6 +59,7 @@ void gort_tracefile_allocfree_free(struct allocfree *a)
 {
 	gort_tracefile_table_free(&a->pages);
 	gort_tracefile_table_free(&a->objects);
+	free(a->events);
 }
 
 /* base, page size, smallest object, smallest stack */
@@ -75,7 +92,7 @@ static u64 mapped_pages(u64 npages, u64 kind)
 	return kind >> 2 ? npages : 1;
 }
 
-static int span_begins(struct tracefile *tf, const struct tracefile_event *ev)
+static int span_begins(struct tracefile *tf, const struct mem_event *ev)
 {
 	u64 first = ev->args[0], npages = ev->args[1], i;
 	u64 n = mapped_pages(npages, ev->args[2]);
@@ -106,7 +123,7 @@ static struct page_rec *find_span(struct tracefile *tf, u64 id)
 	return r && r->span == id ? r : NULL;
 }
 
-static int span_ends(struct tracefile *tf, const struct tracefile_event *ev)
+static int span_ends(struct tracefile *tf, const struct mem_event *ev)
 {
 	struct page_rec *r = find_span(tf, ev->args[0]);
 	u64 i, n;
@@ -126,7 +143,7 @@ static int span_ends(struct tracefile *tf, const struct tracefile_event *ev)
 }
 
 static int object_begins(struct tracefile *tf,
-			 const struct tracefile_event *ev)
+			 const struct mem_event *ev)
 {
 	struct allocfree *a = &tf->allocfree;
 	u64 id = ev->args[0];
@@ -149,7 +166,7 @@ static int object_begins(struct tracefile *tf,
 	return 0;
 }
 
-static int object_ends(struct tracefile *tf, const struct tracefile_event *ev)
+static int object_ends(struct tracefile *tf, const struct mem_event *ev)
 {
 	struct allocfree *a = &tf->allocfree;
 	struct object_rec *r = table_find(&a->objects, ev->args[0]);
@@ -162,14 +179,9 @@ static int object_ends(struct tracefile *tf, const struct tracefile_event *ev)
 	return 0;
 }
 
-int gort_tracefile_allocfree(struct tracefile *tf,
-			     const struct tracefile_event *ev)
+static int apply(struct tracefile *tf, const struct mem_event *ev)
 {
 	switch (ev->type) {
-	case TF_SYNC_EVENT:
-		if (ev->args[1])
-			look_for_info(tf);
-		return 0;
 	case TF_SPAN:
 	case TF_SPAN_ALLOC:
 		return span_begins(tf, ev);
@@ -178,8 +190,70 @@ int gort_tracefile_allocfree(struct tracefile *tf,
 	case TF_HEAP_OBJECT:
 	case TF_HEAP_OBJECT_ALLOC:
 		return object_begins(tf, ev);
-	case TF_HEAP_OBJECT_FREE:
+	default:
 		return object_ends(tf, ev);
+	}
+}
+
+static int by_time(const void *x, const void *y)
+{
+	const struct mem_event *a = x, *b = y;
+
+	if (a->time != b->time)
+		return a->time < b->time ? -1 : 1;
+	return a->nth < b->nth ? -1 : 1;
+}
+
+/* All of a generation were given. */
+static int apply_all(struct tracefile *tf)
+{
+	struct allocfree *a = &tf->allocfree;
+	int err = 0;
+
+	if (a->n)
+		qsort(a->events, a->n, sizeof(*a->events), by_time);
+	for (u32 i = 0; !err && i < a->n; i++)
+		err = apply(tf, &a->events[i]);
+	a->n = 0;
+	return err;
+}
+
+static int keep(struct allocfree *a, const struct tracefile_event *ev,
+		i64 time)
+{
+	if (!gort_tracefile_grow(&a->events, a->n, &a->cap,
+				 sizeof(*a->events)))
+		return -ENOMEM;
+	a->events[a->n] = (struct mem_event){
+		.time = time,
+		.nth = a->n,
+		.offset = ev->offset,
+		.thread = ev->thread,
+		.args = { ev->args[0], ev->args[1], ev->args[2] },
+		.type = ev->type,
+	};
+	a->n++;
+	return 0;
+}
+
+int gort_tracefile_allocfree(struct tracefile *tf,
+			     const struct tracefile_event *ev, i64 time)
+{
+	int err;
+
+	switch (ev->type) {
+	case TF_SYNC_EVENT:
+		err = apply_all(tf);
+		if (!err && ev->args[1])
+			look_for_info(tf);
+		return err;
+	case TF_SPAN:
+	case TF_SPAN_ALLOC:
+	case TF_SPAN_FREE:
+	case TF_HEAP_OBJECT:
+	case TF_HEAP_OBJECT_ALLOC:
+	case TF_HEAP_OBJECT_FREE:
+		return keep(&tf->allocfree, ev, time);
 	}
 	return 0;
 }

@@ -440,14 +440,19 @@ struct allocfree {
 	struct table pages;	/* of spans that exist */
 	struct table objects;	/* that exist */
 	u64 objects_per_page;	/* smallest ones; 0: not known */
+	struct mem_event *events; /* of this generation, so far */
+	u32 n, cap;		/* of these */
 };
 
 void gort_tracefile_allocfree_init(struct allocfree *a, u64 seed);
 void gort_tracefile_allocfree_free(struct allocfree *a);
 
-/* 0, or -errno if ev cannot be true. */
+/*
+ * time: as the thread has it.  0, or -errno: at the end of a generation, if
+ * there was an event in it that cannot be true.
+ */
 int gort_tracefile_allocfree(struct tracefile *tf,
-			     const struct tracefile_event *ev);
+			     const struct tracefile_event *ev, i64 time);
 
 /* --- event.c --- */
 

@@ -331,6 +331,7 @@ static int complete_event(struct tracefile *tf, struct tracefile_event *ev)
 {
 	const struct spec *spec;
 	int rc = TRACEFILE_EVENT;
+	i64 time = ev->time;
 
 	ev->kind = TRACEFILE_SYNC;
 	ev->stack = 0;
@@ -350,7 +351,7 @@ static int complete_event(struct tracefile *tf, struct tracefile_event *ev)
 	if (tf->flags & TRACEFILE_STRICT)
 		rc = gort_tracefile_validate(tf, ev);
 	if (!rc && tf->flags & TRACEFILE_ALLOCFREE)
-		rc = gort_tracefile_allocfree(tf, ev);
+		rc = gort_tracefile_allocfree(tf, ev, time);
 	if (rc < 0) {
 		tf->rules_broken = true;
 		return rc;
