@@ -227,10 +227,19 @@ static __cold void latency_end(struct p *pp, struct g *gp)
 	gp->runnable_since = 0;
 }
 
-static __cold void watch(struct g *gp, u32 one_in)
+/* gp is about to run, on pp, or new. */
+static __cold void watch(struct p *pp, struct g *gp, u32 one_in)
 {
+	if (gp->watched)
+		latency_end(pp, gp);
 	gp->watched = one_in;
 	gp->runnable_since = 0;
+}
+
+static void watch_found(struct m *mp, struct g *gp)
+{
+	if (m_rand(mp) % WATCH_FOUND == 0)
+		watch(mp->p, gp, WATCH_FOUND);
 }
 
 /* Run pp's timers, if any is due.  Did any run? */
@@ -567,11 +576,16 @@ static struct g * __systemstack get_now_and_then(struct m *mp)
 	    atomic_exchange_explicit(&sched.scan_wanted, false,
 				     memory_order_relaxed))
 		return g_new(mp, stack_scan, NULL, 0, true);
-	gp = globrunq_get(pp, 1);
-	if (!gp)
+	if (m_rand(mp) % WATCH_NOW_AND_THEN == 0) {
+		/* As in between. */
 		gp = runq_get(pp);
-	if (gp && m_rand(mp) % WATCH_NOW_AND_THEN == 0)
-		watch(gp, GLOBAL_EVERY * WATCH_NOW_AND_THEN);
+		if (gp)
+			watch(pp, gp, GLOBAL_EVERY * WATCH_NOW_AND_THEN);
+	} else {
+		gp = globrunq_get(pp, 1);
+		if (gp)
+			watch_found(mp, gp);
+	}
 	return gp;
 }
 
@@ -617,8 +631,8 @@ find_and_watch(struct m *mp)
 {
 	struct g *gp = find_work(mp);
 
-	if (gp && m_rand(mp) % WATCH_FOUND == 0)
-		watch(gp, WATCH_FOUND);
+	if (gp)
+		watch_found(mp, gp);
 	return gp;
 }
 
@@ -818,7 +832,7 @@ static __cold void goid_batch(struct m *mp, struct g *gp)
 	pp->goid_end = pp->goid_next + GOID_BATCH;
 	if (m_rand(mp) % WATCH_NEW)
 		return;
-	watch(gp, GOID_BATCH * WATCH_NEW);
+	watch(pp, gp, GOID_BATCH * WATCH_NEW);
 	latency_stamp(gp);
 }
 

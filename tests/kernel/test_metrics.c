@@ -23,6 +23,7 @@
 #include "sizeclass.h"
 
 #define MSEC		1000000
+#define HOG_NS		(5 * MSEC)
 
 static size_t nmetrics;
 static const struct gort_metric_desc *descs;
@@ -653,8 +654,7 @@ static _Atomic int hogging;
 /* Others wait for that long. */
 static void hog(void *arg)
 {
-	s64 until = nanotime() + 5 * MSEC;
-
+	s64 until = nanotime() + HOG_NS;
 	struct m *mp = acquirem();
 
 	while (nanotime() < until)
@@ -664,19 +664,25 @@ static void hog(void *arg)
 	gort_waitgroup_done(arg);
 }
 
-/* One that is watched is runnable while the other hogs the only P. */
-static void long_latency(void *arg)
+/* Latencies as long as hog() takes; *sum: of all, in seconds. */
+static u64 long_latencies(double *sum)
 {
 	struct gort_metric_sample s = { .name = "/sched/latencies:seconds" };
-	struct gort_waitgroup wg = { 0 };
-	u64 before = 0, after = 0;
-	double sum;
+	u64 n = 0;
 
-	(void)arg;
 	CHECK_EQ(gort_metrics_read(&s, 1), 0);
-	for (u32 i = hist_bucket(5 * MSEC); i < HIST_BUCKETS; i++)
-		before += s.value.histogram.counts[i];
-	sum = s.value.histogram.sum;
+	for (u32 i = hist_bucket(HOG_NS); i < HIST_BUCKETS; i++)
+		n += s.value.histogram.counts[i];
+	*sum = s.value.histogram.sum;
+	gort_metrics_release(&s, 1);
+	return n;
+}
+
+/* The caller is watched, and runnable while the other hogs the only P. */
+static void be_late(void)
+{
+	struct gort_waitgroup wg = { 0 };
+
 	gort_waitgroup_add(&wg, 1);
 	atomic_store(&hogging, 1);
 	CHECK_EQ(gort_go(hog, &wg), 0);
@@ -685,12 +691,23 @@ static void long_latency(void *arg)
 		gort_yield();
 	}
 	gort_waitgroup_wait(&wg);
-	CHECK_EQ(gort_metrics_read(&s, 1), 0);
-	for (u32 i = hist_bucket(5 * MSEC); i < HIST_BUCKETS; i++)
-		after += s.value.histogram.counts[i];
+}
+
+static void long_latency(void *arg)
+{
+	double sum, sum_before;
+	u64 before = long_latencies(&sum_before), after;
+	int tries = 0;
+
+	(void)arg;
+	/* A stack check that yields may be what is measured instead. */
+	do {
+		be_late();
+		after = long_latencies(&sum);
+	} while (after < before + 1000 && ++tries < 100 &&
+		 mode_gortdebug("preempt"));
 	CHECK_LE(before + 1000, after);
-	CHECK_EQ(s.value.histogram.sum - sum >= 5, true);
-	gort_metrics_release(&s, 1);
+	CHECK_EQ(sum - sum_before >= 1000.0 * HOG_NS / 1e9, true);
 }
 
 static void test_long_latency(void **state)
