@@ -34,7 +34,7 @@ struct out {
 	int fd;
 	int err;		/* the first; then nothing is written */
 	size_t len;
-	char buf[2048];
+	char buf[8192];
 };
 
 /* As much of a metric as each of its lines needs. */

@@ -473,6 +473,7 @@ static void count_states(void *arg)
 {
 	struct crowd c = { .gate = gort_chan_new(0, 0) };
 	u64 created = read_u64("/sched/goroutines-created:goroutines");
+	struct m *mp;
 
 	(void)arg;
 	CHECK_EQ(read_u64("/sched/goroutines:goroutines"), 1);
@@ -481,18 +482,17 @@ static void count_states(void *arg)
 		CHECK_EQ(gort_go(wait_at_gate, &c), 0);
 	while (read_u64("/sched/goroutines/waiting:goroutines") < 20)
 		gort_yield();
+	/* Not preempted: none of these runs yet. */
+	mp = acquirem();
 	for (int i = 0; i < 10; i++)
 		CHECK_EQ(gort_go(be_done, &c.all), 0);
 	CHECK_EQ(read_u64("/sched/goroutines-created:goroutines"),
 		 created + 30);
-	/* Stack checks that yield let some of the ten run. */
-	if (!mode_gortdebug("preempt")) {
-		CHECK_EQ(read_u64("/sched/goroutines:goroutines"), 31);
-		CHECK_EQ(read_u64("/sched/goroutines/waiting:goroutines"), 20);
-		CHECK_EQ(read_u64("/sched/goroutines/runnable:goroutines"),
-			 10);
-		CHECK_EQ(read_u64("/sched/goroutines/running:goroutines"), 1);
-	}
+	CHECK_EQ(read_u64("/sched/goroutines:goroutines"), 31);
+	CHECK_EQ(read_u64("/sched/goroutines/waiting:goroutines"), 20);
+	CHECK_EQ(read_u64("/sched/goroutines/runnable:goroutines"), 10);
+	CHECK_EQ(read_u64("/sched/goroutines/running:goroutines"), 1);
+	releasem(mp);
 	gort_chan_close(c.gate);
 	gort_waitgroup_wait(&c.all);
 	while (read_u64("/sched/goroutines:goroutines") > 1)
