@@ -63,8 +63,12 @@ struct p * __systemstack p_get_idle_locked(void)
 	return pp;
 }
 
-/* pp, if it is idle: now it is the caller's.  sysstack: takes sched.lock. */
-bool __systemstack p_take_idle(struct p *pp)
+/*
+ * pp, if it is idle and its heap cache keeps something: then it is the
+ * caller's.  What is on the list is not retired meanwhile.
+ * sysstack: takes sched.lock.
+ */
+bool __systemstack p_take_idle_to_flush(struct p *pp)
 {
 	struct p **at;
 	bool ours;
@@ -72,7 +76,7 @@ bool __systemstack p_take_idle(struct p *pp)
 	lock(&sched.lock);
 	for (at = &sched.idle_ps; *at && *at != pp; at = &(*at)->idle_link)
 		;
-	ours = *at;
+	ours = *at && cache_keeps(pp->heap);
 	if (ours) {
 		*at = pp->idle_link;
 		atomic_fetch_sub_explicit(&sched.nidle_ps, 1,

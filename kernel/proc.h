@@ -120,7 +120,7 @@ void sched_poll(void);
 /* m.c */
 void p_put_idle_locked(struct p *pp);
 struct p *p_get_idle_locked(void);
-bool p_take_idle(struct p *pp);
+bool p_take_idle_to_flush(struct p *pp);
 void m_init(struct m *mp, u32 id);
 void m_begin_run(void);
 struct m *m_new(u32 id);

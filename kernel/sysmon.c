@@ -250,14 +250,17 @@ static void sleep_idle(s64 until)
  * A P that is idle gives up what its heap cache keeps for it, and takes in
  * what others freed there, at most once per FLUSH_NS: nobody else can.
  */
-static void watch_heap(struct p *pp, struct watch *w, s64 now)
+static void watch_heap(struct p *pp, struct watch *w, s64 now, s64 *next)
 {
-	if (now - w->flushed < FLUSH_NS || p_status(pp, NULL) != P_IDLE ||
-	    !cache_keeps(pp->heap))
+	if (p_status(pp, NULL) != P_IDLE)
 		return;
+	if (now - w->flushed < FLUSH_NS) {
+		*next = now + FLUSH_NS;
+		return;
+	}
 	/* As in take_p(): no deadlock while it is ours. */
 	m_waking_elsewhere(true);
-	if (p_take_idle(pp)) {
+	if (p_take_idle_to_flush(pp)) {
 		w->flushed = now;
 		cache_flush(pp->heap);
 		handoff_p(pp);
@@ -278,11 +281,8 @@ static s64 watch_heaps(s64 now)
 	if (!hc)
 		return next;
 	next = TIME_NEVER;
-	for (u32 i = 0; i < nprocs(); i++) {
-		watch_heap(sched.ps[i], &sysmon.watch[i], now);
-		if (cache_keeps(sched.ps[i]->heap))
-			next = now + FLUSH_NS;
-	}
+	for (u32 i = 0; i < nprocs(); i++)
+		watch_heap(sched.ps[i], &sysmon.watch[i], now, &next);
 	while (heap_reclaim(hc))
 		;
 	heap_leave(hc);

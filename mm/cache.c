@@ -313,6 +313,8 @@ static struct heap_cache *pool_take_freed(void)
 	if (hc) {
 		*at = hc->pool_link;
 		hc->pooled = false;
+		/* fork() in between: in the child it is nobody's. */
+		hc->of_thread = false;
 	}
 	unlock_any(&pool_lock);
 	return hc;

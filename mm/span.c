@@ -315,7 +315,8 @@ static struct span *span_new(struct heap_cache *hc, unsigned int class)
 		atomic_store_explicit(&s->words[i].remote, ~full,
 				      memory_order_relaxed);
 	}
-	atomic_store_explicit(&s->owner, &hc->owner, memory_order_relaxed);
+	/* Seq_cst: pairs with drop_unused(). */
+	atomic_store_explicit(&s->owner, &hc->owner, memory_order_seq_cst);
 	table_set(s, s->npages, s);
 	if (unlikely(heap_poison || HEAP_SANITIZED))
 		fill_new(s);
