@@ -112,9 +112,17 @@ same()
 		test -s "$work/$program.ours"
 }
 
+# Ends without freeing anything, so that the witness sees its memory.
+sqlite_session()
+{
+	sqlite3 -batch test.db ".read $1"
+	test $? = 7
+}
+
 try_sqlite()
 {
-	same sqlite "$1" sqlite3 -batch test.db ".read $work/work.sql" &&
+	same sqlite "$1" bash -c "$(declare -f sqlite_session)
+		sqlite_session '$work/work.sql'" &&
 		witnessed sqlite3 <"$work/seen"
 }
 
@@ -138,6 +146,7 @@ sqlite_statements()
 		GROUP BY 1 ORDER BY 1 LIMIT 20;
 	VACUUM;
 	PRAGMA integrity_check;
+	.exit 7
 	EOT
 }
 
