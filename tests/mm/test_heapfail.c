@@ -185,10 +185,11 @@ static void with_run(void *arg)
 	finish(a, run_once);
 }
 
-/* A thread of the scheduler's cannot do without. */
-static bool no_signal_stack(void)
+/* Threads of the scheduler's cannot do without; that is not the heap's. */
+static bool no_thread(void)
 {
-	return strstr(child_err, "no memory for a signal stack");
+	return strstr(child_err, "no memory for a signal stack") ||
+	       strstr(child_err, "cannot start another thread");
 }
 
 static int attempt(void (*fn)(void *), struct attempt *a)
@@ -196,7 +197,7 @@ static int attempt(void (*fn)(void *), struct attempt *a)
 	child_run(fn, a);
 	if (!WIFEXITED(child_status))
 		return -1;
-	return no_signal_stack() ? UNNOTICED : WEXITSTATUS(child_status);
+	return no_thread() ? UNNOTICED : WEXITSTATUS(child_status);
 }
 
 static void attempts(void (*fn)(void *), bool for_good)

@@ -35,7 +35,7 @@ struct ring {
 static struct ring rings[2];
 static long turns;
 static struct gort_waitgroup all;
-static uint64_t peak;
+static _Atomic uint64_t peak;
 
 /* A thread blocks, a goroutine lets others run. */
 static void take_turn(sem_t *s)
@@ -76,8 +76,8 @@ static void look_at_memory(void)
 	uint64_t now = mem_get(&mem_global.heap_in_use);
 
 	CHECK_LE(now, IN_USE_MAX);
-	if (now > peak)
-		peak = now;
+	if (now > atomic_load(&peak))
+		atomic_store(&peak, now);	/* or another's */
 }
 
 static void consume(void *arg)
