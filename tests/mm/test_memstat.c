@@ -8,10 +8,12 @@
 
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
 
 #include "kernel/check.h"
 #include "kernel/spin.h"
 #include "kernel/stw.h"
+#include "kernel/time.h"
 #include "mm/heap.h"
 #include "mm/stack.h"
 
@@ -393,6 +395,102 @@ static void test_equal_to_what_is_there(void **state)
 	run_test_goroutine(recount, NULL);
 }
 
+/*
+ * Who does not stop with the world is held.
+ */
+
+#define HELD_NS		20000000	/* it would look every ms */
+
+static s64 sched_clock(void)
+{
+	return atomic_load_explicit(&sched.clock, memory_order_relaxed);
+}
+
+static void hold(void *arg)
+{
+	s64 until, clock;
+
+	(void)arg;
+	memstats_hold();
+	clock = sched_clock();
+	until = nanotime() + HELD_NS;
+	while (nanotime() < until)
+		;
+	CHECK_EQ(sched_clock(), clock);
+	memstats_let_go();
+	while (sched_clock() == clock)
+		;
+}
+
+static void hold_sysmon(void *arg)
+{
+	(void)arg;
+	stw_begin(STW_TEST);
+	systemstack(hold, NULL);
+	stw_end();
+}
+
+static void test_sysmon_is_held(void **state)
+{
+	(void)state;
+	debug_add("doublecheckmemstats=1");
+	run_test_goroutine(hold_sysmon, NULL);
+}
+
+/* Objects that a thread without a P has allocated and freed. */
+static _Atomic long turns;
+
+static void *turn(void *arg)
+{
+	(void)arg;
+	while (!peek(&done)) {
+		gort_free(gort_alloc(100));
+		atomic_fetch_add(&turns, 1);
+	}
+	return NULL;
+}
+
+static void hold_turns(void *arg)
+{
+	static struct mem_aggregate a, b;
+	s64 until = nanotime() + HELD_NS / 10;
+
+	(void)arg;
+	memstats_hold();
+	mem_aggregate(&a);
+	while (nanotime() < until)
+		;
+	mem_aggregate(&b);
+	memstats_let_go();
+	CHECK_EQ(a.mallocs, b.mallocs);
+	CHECK_EQ(a.frees, b.frees);
+}
+
+static void hold_thread(void *arg)
+{
+	pthread_t t;
+	long n;
+
+	(void)arg;
+	CHECK_EQ(pthread_create(&t, NULL, turn, NULL), 0);
+	for (int i = 0; i < 20; i++) {
+		stw_begin(STW_TEST);
+		systemstack(hold_turns, NULL);
+		stw_end();
+		n = atomic_load(&turns);
+		while (atomic_load(&turns) < n + 2)
+			sched_yield();
+	}
+	atomic_store(&done, 1);
+	CHECK_EQ(pthread_join(t, NULL), 0);
+}
+
+static void test_threads_are_held(void **state)
+{
+	setup(state);
+	run_test_goroutine(hold_thread, NULL);
+}
+
 /* Without stopping the world: less is sure. */
 static void sum_up(void *arg)
 {
@@ -599,6 +697,8 @@ int main(void)
 		cmocka_unit_test(test_stacks),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_equal_to_what_is_there),
+		cmocka_unit_test(test_sysmon_is_held),
+		cmocka_unit_test(test_threads_are_held),
 		cmocka_unit_test(test_sums_while_running),
 		cmocka_unit_test(test_books_are_read_whole),
 	};
