@@ -554,6 +554,41 @@ static void test_books_are_read_whole(void **state)
 	assert_int_equal(pthread_join(t, NULL), 0);
 }
 
+static struct mem_book half;
+static _Atomic int reading;
+
+static void *reader(void *arg)
+{
+	atomic_store(&reading, 1);
+	*(struct mem_pages *)arg = mem_book_read(&half);
+	return NULL;
+}
+
+/* The writer lost its CPU in the middle. */
+static void test_half_a_book_is_not_read(void **state)
+{
+	struct mem_pages p = { 0 };
+	s64 until;
+	pthread_t t;
+
+	(void)state;
+	atomic_store(&half.seq, 1);
+	atomic_store(&half.committed, 1);
+	assert_int_equal(pthread_create(&t, NULL, reader, &p), 0);
+	while (!peek(&reading))
+		sched_yield();
+	until = nanotime() + HELD_NS;
+	while (nanotime() < until)
+		sched_yield();
+	atomic_store(&half.released, -1);
+	atomic_store(&half.in_heap, 3);
+	atomic_store(&half.seq, 2);
+	assert_int_equal(pthread_join(t, NULL), 0);
+	assert_int_equal(p.committed, 1);
+	assert_int_equal(p.released, -1);
+	assert_int_equal(p.in_heap, 3);
+}
+
 /*
  * Wrong numbers.
  */
@@ -701,6 +736,7 @@ int main(void)
 		cmocka_unit_test(test_threads_are_held),
 		cmocka_unit_test(test_sums_while_running),
 		cmocka_unit_test(test_books_are_read_whole),
+		cmocka_unit_test(test_half_a_book_is_not_read),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
