@@ -49,7 +49,6 @@
 
 #include <arch/cpu.h>
 #include "kernel/proc.h"
-#include "mm/heap_section.h"
 
 #define HEAP_ARITY	4
 #define HEAP_MIN	16
@@ -159,6 +158,7 @@ static inline void update_next(struct timer_heap *h)
 
 	if (next != heap_first(h))
 		atomic_store_explicit(&h->next, next, memory_order_relaxed);
+	atomic_store_explicit(&h->npending, h->len, memory_order_relaxed);
 }
 
 static __cold void heap_grow(struct timer_heap *h)
@@ -386,19 +386,17 @@ bool __systemstack timers_run(struct p *victim, s64 now)
 		until = has_plenty_to_do(pp) ? now - LATE_NS : now;
 		lock(&h->lock);
 	}
-	h->nfired += n;
+	hist_add(&h->nfired, n);
 	unlock(&h->lock);
 	return n;
 }
 
-void timers_count(struct p *pp, u64 *pending, u64 *fired)
+void timers_count(const struct p *pp, u64 *pending, u64 *fired)
 {
-	struct timer_heap *h = &pp->timers;
+	const struct timer_heap *h = &pp->timers;
 
-	lock_any(&h->lock);
-	*pending += h->len;
-	*fired += h->nfired;
-	unlock_any(&h->lock);
+	*pending += atomic_load_explicit(&h->npending, memory_order_relaxed);
+	*fired += atomic_load_explicit(&h->nfired, memory_order_relaxed);
 }
 
 /* No lock: nobody is in the middle of something. */

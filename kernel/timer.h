@@ -30,10 +30,10 @@ struct timer_entry {
 
 struct timer_heap {
 	_Atomic s64 next;	/* when the first is due, or TIME_NEVER */
+	_Atomic u64 npending, nfired;	/* written under lock, for metrics */
 	_Atomic(struct timer *) running; /* what the M of this P runs */
 	struct lock lock;	/* protects what follows, writes to ->next */
 	u32 len, cap;
-	u64 nfired;
 	struct timer_entry *entries;
 };
 
@@ -78,7 +78,7 @@ static inline s64 time_add(s64 when, s64 ns)
 bool timers_run(struct p *pp, s64 now);
 
 /* Add how many of pp's are pending, and have run.  Any thread. */
-void timers_count(struct p *pp, u64 *pending, u64 *fired);
+void timers_count(const struct p *pp, u64 *pending, u64 *fired);
 
 /* The world is stopped: from is going away. */
 void timers_move(struct p *from, struct p *to);

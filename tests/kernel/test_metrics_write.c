@@ -68,12 +68,29 @@ static void read_text(int fd, size_t n)
 	CHECK_EQ(got, 0);
 }
 
+static size_t lines_with(const char *start)
+{
+	size_t n = 0;
+
+	text[len] = '\0';
+	for (const char *p = text; (p = strstr(p, start)); p++)
+		n += p == text || p[-1] == '\n';
+	return n;
+}
+
 static void expect_whole(void)
 {
 	static const char first[] = "# TYPE gort_gc_gomemlimit_bytes gauge\n";
 	static const char last[] = "\n# EOF\n";
 
+	size_t n;
+
 	CHECK_LT(sizeof(first) + sizeof(last), len);
+	CHECK_LT(len, TEXT_MAX);
+	gort_metrics_all(&n);
+	CHECK_EQ(lines_with("# TYPE "), n);
+	CHECK_EQ(lines_with("# UNIT "), n);
+	CHECK_EQ(lines_with("# HELP "), n);
 	CHECK_EQ(memcmp(text, first, sizeof(first) - 1), 0);
 	CHECK_EQ(memcmp(text + len - sizeof(last) + 1, last,
 			sizeof(last) - 1), 0);
