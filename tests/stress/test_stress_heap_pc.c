@@ -179,6 +179,7 @@ static void run_pair(struct pair pair)
 
 #define BATCH		32
 #define BATCH_OBJECTS	8192	/* of 128 bytes: 1 MiB */
+#define NPROC		4
 
 static void *batch[BATCH][BATCH_OBJECTS];
 
@@ -191,11 +192,27 @@ static void *fill_batch(void *arg)
 	return NULL;
 }
 
+static void free_batch(void **p)
+{
+	for (int i = 0; i < BATCH_OBJECTS; i++)
+		gort_free(p[i]);
+}
+
 static void free_batches(void)
 {
 	for (int i = 0; i < BATCH; i++)
-		for (int k = 0; k < BATCH_OBJECTS; k++)
-			gort_free(batch[i][k]);
+		free_batch(batch[i]);
+}
+
+/* A half more, for what is not given back yet. */
+static void look_at_growth(const char *name, uint64_t most)
+{
+	uint64_t now = mem_get(&mem_global.heap_in_use);
+
+	printf("# %s: %llu KiB, then %llu KiB\n", name,
+	       (unsigned long long)most >> 10,
+	       (unsigned long long)now >> 10);
+	CHECK_LE(now, most + most / 2);
 }
 
 static void threads_that_ended(void)
@@ -212,13 +229,47 @@ static void threads_that_ended(void)
 	free_batches();
 	for (int i = 0; i < BATCH; i++)
 		fill_batch(batch[i]);
-	printf("# threads that ended: %llu MiB, then %llu MiB\n",
-	       (unsigned long long)most / MIB,
-	       (unsigned long long)mem_get(&mem_global.heap_in_use) / MIB);
-	/* A half more, for what they have not given back. */
-	CHECK_LE(mem_get(&mem_global.heap_in_use), most + most / 2);
+	look_at_growth("threads that ended", most);
 	free_batches();
 	model_balance();
+}
+
+/*
+ * The same with Ps that go away.
+ */
+
+static _Atomic int filled;
+
+/* Each on a P of its own: none goes before all are there. */
+static void fill_batch_goro(void *arg)
+{
+	fill_batch(arg);
+	atomic_fetch_add(&filled, 1);
+	while (atomic_load(&filled) < NPROC)
+		;
+	gort_waitgroup_done(&all);
+}
+
+static void ps_that_went(void *arg)
+{
+	uint64_t most;
+
+	(void)arg;
+	CHECK_LT(0, gort_gomaxprocs(NPROC));
+	gort_waitgroup_add(&all, NPROC);
+	for (int i = 0; i < NPROC; i++)
+		CHECK_EQ(gort_go(fill_batch_goro, batch[i]), 0);
+	gort_waitgroup_wait(&all);
+	most = mem_get(&mem_global.heap_in_use);
+	CHECK_EQ(gort_gomaxprocs(1), NPROC);
+	for (int k = 0; k < NPROC; k++)
+		free_batch(batch[k]);
+	for (int k = 0; k < NPROC; k++)
+		fill_batch(batch[k]);
+	look_at_growth("Ps that went", most);
+	CHECK_EQ(gort_gomaxprocs(NPROC), 1);
+	for (int k = 0; k < NPROC; k++)
+		free_batch(batch[k]);
 }
 
 int main(void)
@@ -230,5 +281,7 @@ int main(void)
 	run_pair((struct pair){ "thread to goroutine", true, false });
 	run_pair((struct pair){ "goroutine to thread", false, true });
 	threads_that_ended();
+	stress_run("Ps that went", ps_that_went, NULL);
+	model_balance();
 	return stress_done("stress_heap_pc");
 }
