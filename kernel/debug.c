@@ -247,8 +247,6 @@ int debug_parse(const char *env, struct debug *d)
 	return 0;
 }
 
-static bool parsed;
-
 /*
  * debug_parse_memlimit - bytes, as GORTDEBUG's, or as Go's GOMEMLIMIT has
  * them: B, KiB, MiB, GiB, TiB, or off.  0 or -EINVAL.
@@ -275,40 +273,55 @@ int debug_parse_memlimit(const char *s, u64 *limit)
 	return parse_size(s, limit);
 }
 
-/* Read the environment into debug.  0, or -EINVAL after saying why. */
-int debug_parse_env(void)
+/* The environment.  0, or -EINVAL after saying why. */
+static int parse_env(struct debug *d, u64 *limit)
 {
 	const char *env = getenv("GORTDEBUG");
 	const char *procs = getenv("GORTMAXPROCS");
 	const char *memlimit = getenv("GORTMEMLIMIT");
-	struct debug d = defaults;
-	u64 limit;
 
-	if (env && debug_parse(env, &d))
+	*d = defaults;
+	if (env && debug_parse(env, d))
 		return -EINVAL;
 	if (procs && *procs &&
-	    (parse_u32(procs, &d.maxprocs, MAXPROCS_LIMIT) || !d.maxprocs)) {
+	    (parse_u32(procs, &d->maxprocs, MAXPROCS_LIMIT) || !d->maxprocs)) {
 		print("gort: GORTMAXPROCS=%s: want 1 to %d\n", procs,
 		      MAXPROCS_LIMIT);
 		return -EINVAL;
 	}
-	if (debug_parse_memlimit(memlimit ? memlimit : "", &limit)) {
+	if (debug_parse_memlimit(memlimit ? memlimit : "", limit)) {
 		print("gort: GORTMEMLIMIT=%s: want bytes, with K, M, G, B, KiB, MiB, GiB or TiB, or off\n",
 		      memlimit);
 		return -EINVAL;
 	}
+	return 0;
+}
+
+/* Read the environment, for a run.  0, or -EINVAL after saying why. */
+int debug_parse_env(void)
+{
+	struct debug d;
+	u64 limit;
+
+	if (parse_env(&d, &limit))
+		return -EINVAL;
 	atomic_store_explicit(&mem_global.limit, limit, memory_order_relaxed);
 	debug = d;
-	parsed = true;
 	return 0;
 }
 
 /*
- * debug_parse_first - for what is used without gort_run(), or before: a bad
- * value is said, and counts for nothing.
+ * debug_heappoison - read the environment for the heap, which may be used
+ * without a run, or while another thread begins one: so debug stays as it is.
+ * A bad value is said, and counts for nothing.
  */
-void debug_parse_first(void)
+bool debug_heappoison(void)
 {
-	if (!parsed)
-		debug_parse_env();
+	struct debug d;
+	u64 limit;
+
+	if (parse_env(&d, &limit))
+		return false;
+	atomic_store_explicit(&mem_global.limit, limit, memory_order_relaxed);
+	return d.heappoison;
 }

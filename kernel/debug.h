@@ -44,7 +44,7 @@ struct debug {
 extern struct debug debug;
 
 int debug_parse_env(void);
-void debug_parse_first(void);
+bool debug_heappoison(void);
 int debug_parse(const char *env, struct debug *d);
 int debug_parse_memlimit(const char *s, u64 *limit);
 

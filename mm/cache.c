@@ -377,13 +377,12 @@ static void fork_child(void)
 
 static void init(void)
 {
-	debug_parse_first();
 	lock_init_once();
 	init_err = -pthread_key_create(&thread_key, thread_ends);
 	if (!init_err)
 		init_err = -pthread_atfork(fork_prepare, fork_parent,
 					   fork_child);
-	heap_poison = debug.heappoison;
+	heap_poison = debug_heappoison();
 	if (heap_poison || HEAP_SANITIZED)
 		heap_slow_path = HEAP_SLOW_CHECKS;
 }
