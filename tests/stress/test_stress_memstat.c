@@ -24,6 +24,7 @@
 #define NPROCS	4
 #define NSLOTS	1024
 #define NTHREADS 2
+#define LEAVES	100		/* at a time, more or less */
 #define SHORT_LIFE 200		/* objects of a thread that comes and goes */
 
 static _Atomic int done;
@@ -164,7 +165,9 @@ static void parent(void *arg)
 	while (!peek(&done)) {
 		for (int i = 0; i < 10; i++)
 			CHECK_EQ(gort_go(leaf, (void *)add(&born)), 0);
-		gort_sleep_ns(50000);
+		do
+			gort_sleep_ns(50000);
+		while (atomic_load(&born) - atomic_load(&died) > LEAVES);
 	}
 	gort_waitgroup_done(&all);
 }
