@@ -257,12 +257,11 @@ static uint64_t number_of(const char *word)
  *	Name	an event; numbers follow, its arguments
  *	!	the tables of this generation, now, and no more of it
  */
-static void build(unsigned int version, const char *text)
+static void build_on(const char *text)
 {
 	char *copy = strdup(text), *save, *w;
 	uint64_t dt = 1;
 
-	begin(version);
 	for (w = strtok_r(copy, " \n;", &save); w;
 	     w = strtok_r(NULL, " \n;", &save)) {
 		if (*w == '#') {
@@ -286,6 +285,12 @@ static void build(unsigned int version, const char *text)
 	}
 	end_generation();
 	free(copy);
+}
+
+static void build(unsigned int version, const char *text)
+{
+	begin(version);
+	build_on(text);
 }
 
 /* --- reading --- */
@@ -1465,6 +1470,55 @@ static void test_many_tasks(void **state)
 	assert_int_equal(i, 2 * 1009);
 }
 
+/* Pages of 8192 bytes, objects of 8. */
+static const struct { const char *text, *error; } allocfree_rules[] = {
+	{ "@7 SpanAlloc 1 2 4; HeapObjectAlloc 1024 0; HeapObjectFree 1024;"
+	  "HeapObjectAlloc 2048 0; HeapObjectFree 2048; SpanFree 1;"
+	  "SpanAlloc 2 1 4", NULL },
+	{ "@7 Span 1 2000 2; HeapObject 1024 0; Span 2 1 4", NULL },
+	{ "@7 Span 1 1 4; #2 @7 HeapObjectAlloc 1024 0; #3 @8 SpanFree 1",
+	  "span 1 freed with 1 objects" },
+	{ "@7 Span 1 1 4; SpanAlloc 1 1 4", "span 1 where span 1 is" },
+	{ "@7 Span 1 2 4; SpanAlloc 2 1 4", "span 2 where span 1 is" },
+	{ "@7 SpanAlloc 1 0 4", "span 1 with 0 pages" },
+	{ "@7 SpanAlloc 1 2000 4", "span 1 with 2000 pages" },
+	{ "@7 SpanFree 1", "span 1 freed, which is not there" },
+	{ "@7 SpanAlloc 1 2 4; SpanFree 2",
+	  "span 2 freed, which is not there" },
+	{ "@7 HeapObjectAlloc 5 0", "object 5 in no span" },
+	{ "@7 Span 1 1 4; HeapObject 1024 0; HeapObjectAlloc 1024 0",
+	  "object 1024 is there already" },
+	{ "@7 Span 1 1 4; HeapObjectFree 1024",
+	  "object 1024 freed, which is not there" },
+};
+
+#define NRULES	(sizeof(allocfree_rules) / sizeof(allocfree_rules[0]))
+
+static void test_allocfree(void **state)
+{
+	static const uint8_t info[] = { 1, 0, 0x80, 0x40, 8, 0x80, 0x80, 4 };
+
+	(void)state;
+	for (size_t i = 0; i < NRULES; i++) {
+		const char *error = allocfree_rules[i].error;
+
+		begin(23);
+		out.gen = 1;
+		put_batch(1, UINT64_MAX, 1, info, sizeof(info));
+		build_on(allocfree_rules[i].text);
+		assert_int_equal(read_events(0), TRACEFILE_END);
+		if (error)
+			expect_error(TRACEFILE_ALLOCFREE, error,
+				     allocfree_rules[i].text);
+		else
+			assert_int_equal(read_events(TRACEFILE_ALLOCFREE),
+					 TRACEFILE_END);
+	}
+	build(23, "@7 Span 1 1 4; HeapObject 1024 0");
+	expect_error(TRACEFILE_ALLOCFREE, "objects without the size of pages",
+		     "no information");
+}
+
 static void test_sync(void **state)
 {
 	struct tracefile_event ev;
@@ -2310,6 +2364,7 @@ int main(void)
 		cmocka_unit_test(test_samples),
 		cmocka_unit_test(test_sample_waits),
 		cmocka_unit_test(test_many_tasks),
+		cmocka_unit_test(test_allocfree),
 		cmocka_unit_test(test_sync),
 		cmocka_unit_test(test_stacks),
 		cmocka_unit_test(test_text),
