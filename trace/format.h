@@ -74,6 +74,9 @@ enum trace_event {
 #define EXP_ALLOC_FREE	1
 
 /*
+ * These events have no numbers for their order: who has to know, as an address
+ * is used again, goes by their times, whatever goroutines do meanwhile.
+ *
  * Ids are addresses: what is there at base + id * unit.  Batches of this
  * experiment begin with a byte that says what they are; this one has base and
  * the units of spans, objects and stacks.
