@@ -43,7 +43,7 @@ _Atomic u32 heap_slow_path;
 
 static struct lock hold_lock = LOCK_INIT(RANK_HEAP_HOLD);
 static _Atomic bool holding;
-static _Atomic bool threads_seen;	/* caches of threads may be busy */
+static _Atomic u32 nthreads;	/* caches of threads: those may be busy */
 
 static struct lock pool_lock = LOCK_INIT(RANK_HEAP_POOL);
 static struct heap_cache *pool;
@@ -101,10 +101,9 @@ static struct heap_cache *pool_get(bool lend, bool of_thread)
 	if (hc)
 		hc->of_thread = of_thread;
 	if (of_thread) {
-		atomic_store_explicit(&threads_seen, true,
-				      memory_order_relaxed);
-		/* Pairs with the one in heap_hold_threads(): either it sees
-		 * the flag, or busy_begin() sees that somebody holds. */
+		atomic_fetch_add_explicit(&nthreads, 1, memory_order_relaxed);
+		/* Pairs with the one in heap_hold_threads(): either it counts
+		 * us, or busy_begin() sees that somebody holds. */
 		full_fence();
 	}
 	return hc;
@@ -112,11 +111,16 @@ static struct heap_cache *pool_get(bool lend, bool of_thread)
 
 static void pool_put(struct heap_cache *hc)
 {
+	bool of_thread = hc->of_thread;
+
 	lock_any(&pool_lock);
 	hc->pooled = true;
 	hc->pool_link = pool;
 	pool = hc;
 	unlock_any(&pool_lock);
+	/* Release: what it did to the heap is seen by who holds. */
+	if (of_thread)
+		atomic_fetch_sub_explicit(&nthreads, 1, memory_order_release);
 }
 
 struct heap_cache *heap_cache_get(void)
@@ -258,7 +262,8 @@ void heap_hold_threads(void)
 	atomic_store_explicit(&holding, true, memory_order_relaxed);
 	/* Pairs with the one in pool_get(). */
 	full_fence();
-	if (!atomic_load_explicit(&threads_seen, memory_order_relaxed))
+	/* Acquire: pairs with pool_put(). */
+	if (!atomic_load_explicit(&nthreads, memory_order_acquire))
 		return;
 	if (lock_have_membarrier())
 		lock_membarrier();
@@ -371,6 +376,7 @@ static void fork_child(void)
 		hc->pooled = true;
 		hc->pool_link = pool;
 		pool = hc;
+		atomic_fetch_sub_explicit(&nthreads, 1, memory_order_relaxed);
 	}
 	fork_parent();
 }
