@@ -95,6 +95,8 @@ static uint32_t min_objs(uint32_t size)
 {
 	if (size <= 128)
 		return 64;
+	if (size <= 256)
+		return 40;
 	if (size <= 512)
 		return 32;
 	if (size <= 2048)

@@ -49,8 +49,9 @@ static void test_spans(void **state)
 	(void)state;
 	for (i = 1; i < NR_SIZE_CLASSES; i++) {
 		u32 size = class_size[i];
-		u32 least = size <= 128 ? 64 : size <= 512 ? 32 :
-			    size <= 2048 ? 8 : size <= 4096 ? 4 : 2;
+		u32 least = size <= 128 ? 64 : size <= 256 ? 40 :
+			    size <= 512 ? 32 : size <= 2048 ? 8 :
+			    size <= 4096 ? 4 : 2;
 
 		assert_in_range(class_pages[i], 1, 16);
 		assert_int_equal(class_objs[i], span_bytes(i) / size);
