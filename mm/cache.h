@@ -23,7 +23,7 @@ extern bool heap_poison;
 #endif
 
 /* Reasons why the fast paths are not taken; changed while the world stands
- * still.  See heap_p_acquired(). */
+ * still.  See p_acquire(). */
 #define HEAP_SLOW_CHECKS	1u
 #define HEAP_SLOW_TRACE		2u
 extern _Atomic u32 heap_slow_path;

@@ -10,7 +10,7 @@
 
 /* What alloc looks at, per class. */
 struct heap_slot {
-	struct span_word *word;	/* allocated from; &heap_no_word: none */
+	struct span_word *word;	/* allocated from; one of no span: none */
 	uintptr_t base;		/* of that word's first object */
 	u64 size;		/* of an object */
 	_Atomic u64 nalloc;	/* objects ever; consistent book */
