@@ -195,9 +195,9 @@ static void procs_event(struct conf *c, const struct tracefile *tf,
 		c->count[0] = 0;
 		return;
 	}
-	if (ev->kind != TRACEFILE_METRIC)
+	if (ev->kind != TRACEFILE_METRIC ||
+	    strcmp(d->name, "/sched/gomaxprocs:threads"))
 		return;
-	CHECK_EQ(strcmp(d->name, "/sched/gomaxprocs:threads"), 0);
 	/* Each generation begins with the number as it was. */
 	if (c->count[0] && d->value == (uint64_t)procs_steps[c->count[0] - 1])
 		return;
