@@ -31,31 +31,21 @@
 #include <gort/mem.h>
 #endif
 
+#define BENCH_NAME	"alloc"
+#include "bench.h"
 #include "record.h"
 
 #include <fcntl.h>
-#include <inttypes.h>
 #include <regex.h>
 #include <sched.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <time.h>
-#include <unistd.h>
 
-#define NSEC		UINT64_C(1000000000)
-#define N_MAX		NSEC	/* operations, as in Go */
 #define BATCH		1000
 #define RING_SIZE	1024
 #define RECORDS		8192	/* read at a time */
 #define TOUCH		64
-
-/* Nobody knows about the memory at p any more. */
-#define touch(p)	__asm__ volatile("" : : "r"(p) : "memory")
 
 struct bench {
 	const char *name;
@@ -66,49 +56,16 @@ struct bench {
 };
 
 static struct {
-	uint64_t goal_ns;
-	uint64_t fixed_n;	/* -benchtime=1000x; else 0 */
 	const char *pattern;
 	char *replay;		/* name; else NULL */
 	const char *file;
-} opt = { .goal_ns = NSEC, .pattern = "." };
+} opt = { .pattern = "." };
 
 static struct {
 	uint64_t n, ns;
 } result;			/* of the benchmark that runs */
 
 static uint64_t timer_from;
-
-/* Fits a goroutine's reserve, unlike stdio. */
-__attribute__((format(printf, 1, 2), noreturn))
-static void die(const char *fmt, ...)
-{
-	char buf[256] = "alloc: ";
-	size_t len = strlen(buf);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(buf + len, sizeof(buf) - len - 1, fmt, ap);
-	va_end(ap);
-	strcat(buf, "\n");
-	if (write(STDERR_FILENO, buf, strlen(buf)) < 0)
-		_exit(2);
-	_exit(1);
-}
-
-static void check_equal(const char *what, uint64_t got, uint64_t want)
-{
-	if (got != want)
-		die("%s: got %" PRIu64 ", want %" PRIu64, what, got, want);
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NSEC + (uint64_t)ts.tv_nsec;
-}
 
 /* Time between the two is added to the result. */
 static void timer_start(void)
@@ -652,20 +609,6 @@ static const struct bench benches[] = {
 
 #define NR_BENCHES	(sizeof(benches) / sizeof(benches[0]))
 
-/* Go's rule: a fifth more than seems needed, but no leaps. */
-static uint64_t predict_n(uint64_t last)
-{
-	uint64_t ns = result.ns ? result.ns : 1;
-	uint64_t n = (uint64_t)((double)opt.goal_ns * (double)last /
-				(double)ns * 1.2);
-
-	if (n > 100 * last)
-		n = 100 * last;
-	if (n <= last)
-		n = last + 1;
-	return n < N_MAX ? n : N_MAX;
-}
-
 static void run_n(const struct bench *b, uint64_t n)
 {
 	result.n = n;
@@ -677,9 +620,9 @@ static void scale(void *arg)
 {
 	const struct bench *b = arg;
 
-	run_n(b, opt.fixed_n ? opt.fixed_n : 1);
-	while (!opt.fixed_n && result.ns < opt.goal_ns && result.n < N_MAX)
-		run_n(b, predict_n(result.n));
+	run_n(b, bench_time.fixed_n ? bench_time.fixed_n : 1);
+	while (go_on(result.n, result.ns))
+		run_n(b, predict_n(result.n, result.ns));
 }
 
 static void run_bench(const struct bench *b)
@@ -688,29 +631,6 @@ static void run_bench(const struct bench *b)
 	printf("%s-%u\t%10" PRIu64 "\t%10.2f ns/op\n", b->name, b->procs,
 	       result.n, (double)result.ns / (double)result.n);
 	fflush(stdout);
-}
-
-static void parse_benchtime(const char *s)
-{
-	char *end;
-	double v = strtod(s, &end);
-
-	if (v >= 1 && v <= (double)N_MAX && !strcmp(end, "x"))
-		opt.fixed_n = (uint64_t)v;
-	else if (v > 0 && v < 3600 && !strcmp(end, "s"))
-		opt.goal_ns = (uint64_t)(v * (double)NSEC);
-	else if (v > 0 && v < 3600000 && !strcmp(end, "ms"))
-		opt.goal_ns = (uint64_t)(v * 1e6);
-	else
-		die("-benchtime=%s: want 0.2s, 100ms or 1000x", s);
-}
-
-/* The value, if arg is the option name ("-bench="). */
-static char *option(char *arg, const char *name)
-{
-	size_t len = strlen(name);
-
-	return strncmp(arg, name, len) ? NULL : arg + len;
 }
 
 static void parse_args(char **argv)

@@ -113,7 +113,8 @@ newer()
 
 build_plain()
 {
-	newer "$out/alloc-plain" tests/bench/alloc.c tests/bench/record.h ||
+	newer "$out/alloc-plain" tests/bench/alloc.c tests/bench/bench.h \
+		tests/bench/record.h ||
 		$CC_CMD -std=gnu11 -O2 -g -DPLAIN tests/bench/alloc.c \
 			-pthread -o "$out/alloc-plain" ||
 		die "alloc.c does not build with -DPLAIN"

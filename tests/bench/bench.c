@@ -16,25 +16,19 @@
 #include <gort/gort.h>
 #include <gort/mem.h>
 
+#define BENCH_NAME	"bench"
+#include "bench/bench.h"
+
 #include <fcntl.h>
-#include <inttypes.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <regex.h>
-#include <stdarg.h>
 #include <stdbool.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
 
 #define never_inline	__attribute__((noinline))
-#define NSEC		UINT64_C(1000000000)
-#define N_MAX		NSEC	/* operations, as in Go */
 #define SPAWN_BATCH	100
 #define ECHO_BYTES	64
 #define CHAN_CAP	128
@@ -49,8 +43,6 @@
 
 /* The compiler knows nothing about x any more. */
 #define hide(x)		__asm__ volatile("" : "+r"(x))
-/* Nor about the memory at p. */
-#define touch(p)	__asm__ volatile("" : : "r"(p) : "memory")
 
 #define times4(s)	s; s; s; s
 #define times16(s)	times4(times4(s))
@@ -71,51 +63,18 @@ struct result {
 };
 
 static struct {
-	uint64_t goal_ns;
-	uint64_t fixed_n;	/* -benchtime=1000x; else 0 */
 	unsigned int count;
 	unsigned int parked;
 	const char *pattern;
-} opt = { .goal_ns = NSEC, .count = 1, .parked = 1000000, .pattern = "." };
+} opt = { .count = 1, .parked = 1000000, .pattern = "." };
 
 static struct result result;	/* of the benchmark that runs */
 static uint64_t timer_from;
-
-/* Fits a goroutine's reserve, unlike stdio. */
-__attribute__((format(printf, 1, 2), noreturn))
-static void die(const char *fmt, ...)
-{
-	char buf[256] = "bench: ";
-	size_t len = strlen(buf);
-	va_list ap;
-
-	va_start(ap, fmt);
-	vsnprintf(buf + len, sizeof(buf) - len - 1, fmt, ap);
-	va_end(ap);
-	strcat(buf, "\n");
-	if (write(STDERR_FILENO, buf, strlen(buf)) < 0)
-		_exit(2);
-	_exit(1);
-}
-
-static void check_equal(const char *what, uint64_t got, uint64_t want)
-{
-	if (got != want)
-		die("%s: got %" PRIu64 ", want %" PRIu64, what, got, want);
-}
 
 static void check_ok(const char *what, int err)
 {
 	if (err)
 		die("%s: %s", what, strerror(-err));
-}
-
-static uint64_t now_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * NSEC + (uint64_t)ts.tv_nsec;
 }
 
 static void timer_start(void)
@@ -1315,20 +1274,6 @@ static const struct bench benches[] = {
 
 #define NR_BENCHES	(sizeof(benches) / sizeof(benches[0]))
 
-/* Go's rule: a fifth more than seems needed, but no leaps. */
-static uint64_t predict_n(uint64_t last)
-{
-	uint64_t ns = result.ns ? result.ns : 1;
-	uint64_t n = (uint64_t)((double)opt.goal_ns * (double)last /
-				(double)ns * 1.2);
-
-	if (n > 100 * last)
-		n = 100 * last;
-	if (n <= last)
-		n = last + 1;
-	return n < N_MAX ? n : N_MAX;
-}
-
 static void scale(void *arg)
 {
 	const struct bench *b = arg;
@@ -1336,10 +1281,10 @@ static void scale(void *arg)
 	result.p99_ns = 0;
 	result.trace_bytes = 0;
 	result.metrics = 0;
-	result.n = opt.fixed_n ? opt.fixed_n : 1;
+	result.n = bench_time.fixed_n ? bench_time.fixed_n : 1;
 	b->fn(b, result.n);
-	while (!opt.fixed_n && result.ns < opt.goal_ns && result.n < N_MAX) {
-		result.n = predict_n(result.n);
+	while (go_on(result.n, result.ns)) {
+		result.n = predict_n(result.n, result.ns);
 		b->fn(b, result.n);
 	}
 }
@@ -1418,30 +1363,6 @@ static void print_header(void)
 	print_cpu();
 }
 
-static void parse_benchtime(const char *s)
-{
-	static const struct {
-		const char *unit;
-		double ns;
-	} units[] = { { "s", 1e9 }, { "ms", 1e6 }, { "us", 1e3 }, { "ns", 1 } };
-	char *end;
-	double v = strtod(s, &end);
-
-	if (end != s && v > 0 && v <= 1e9) {
-		if (!strcmp(end, "x") && v >= 1) {
-			opt.fixed_n = (uint64_t)v;
-			return;
-		}
-		for (size_t i = 0; i < sizeof(units) / sizeof(units[0]); i++) {
-			if (strcmp(end, units[i].unit))
-				continue;
-			opt.goal_ns = (uint64_t)(v * units[i].ns);
-			return;
-		}
-	}
-	die("-benchtime=%s: want a time such as 0.2s or 100ms, or 1000x", s);
-}
-
 static unsigned int parse_count(const char *name, const char *s)
 {
 	char *end;
@@ -1452,17 +1373,9 @@ static unsigned int parse_count(const char *name, const char *s)
 	return (unsigned int)v;
 }
 
-/* The value, if arg is the option name ("-count="). */
-static const char *option(const char *arg, const char *name)
-{
-	size_t len = strlen(name);
-
-	return strncmp(arg, name, len) ? NULL : arg + len;
-}
-
 static void parse_args(char **argv)
 {
-	const char *v;
+	char *v;
 
 	while (*++argv) {
 		if ((v = option(*argv, "-bench=")))
