@@ -274,9 +274,10 @@ if_changed	= $(if $(strip $(new-prereqs) $(cmd-changed)), \
 	  if test -f $@.d; then sed 's| $< | |; s| $<$$||' $@.d; rm $@.d; fi; \
 	} > $@.cmd.tmp; mv $@.cmd.tmp $@.cmd,@:)
 
-# filechk: write what cmd_$(1) prints into $@, unless it is there already
-filechk		= @set -e; mkdir -p $(@D); { $(cmd_$(1)); } > $@.tmp; \
-	if cmp -s $@.tmp $@; then rm $@.tmp; else $(call say,$(1)) mv $@.tmp $@; fi
+# filechk: write what cmd_$(1) prints into $@, unless it is there already.
+# Tests that run make may do so at the same time.
+filechk		= @set -e; mkdir -p $(@D); t=$@.$$$$; { $(cmd_$(1)); } > $$t; \
+	if cmp -s $$t $@; then rm $$t; else $(call say,$(1)) mv $$t $@; fi
 
 depflags	= -MMD -MP -MT $@ -MF $@.d
 

@@ -10,9 +10,9 @@ set -u
 . tests/build/tap.sh
 
 tracecheck="$EMULATOR $O/tests/trace/tracecheck"
-# Not the one that traces itself.
+# Not those that trace themselves.
 stress=$(cd tests/stress && ls test_*.c | sed 's/\.c$//' |
-	grep -v '^test_stress_trace$')
+	grep -v -e '^test_stress_trace$' -e '^test_stress_memstat$')
 settings=(
 	traceadvanceperiod=1000000
 	maymorestack=move
