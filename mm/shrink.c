@@ -27,6 +27,7 @@
 #define SCAN_MIN	((u64)8 << 20)
 
 static _Atomic u64 inuse_after_scan;
+static _Atomic u64 nscans;
 
 /* Smallest power of two that leaves as much again as is used. */
 static size_t shrunk_size(size_t used)
@@ -131,7 +132,14 @@ static s64 scan(void)
 	stack_read_stats(&st);
 	atomic_store_explicit(&inuse_after_scan, st.inuse,
 			      memory_order_relaxed);
+	atomic_fetch_add_explicit(&nscans, 1, memory_order_relaxed);
 	return (s64)one.bytes;
+}
+
+/* How many there were.  Context: any. */
+u64 stack_scans(void)
+{
+	return atomic_load_explicit(&nscans, memory_order_relaxed);
 }
 
 /* sysmon: is it time for a scan? */

@@ -144,6 +144,7 @@ void segment_free_deeper(struct p *pp, struct segment *seg);
 /* shrink.c */
 bool stack_scan_due(void);
 void stack_scan(void *arg);
+u64 stack_scans(void);
 
 /* Called by __morestack and __morestack_setsp by way of arch_mcall(). */
 void newstack(struct g *gp);

@@ -414,6 +414,8 @@ static __attribute__((noinline)) int recurse(int n)
 	return n ? recurse(n - 1) + (frame[n % 512] == (char)n) : 0;
 }
 
+static atomic_int back;		/* from the depth */
+
 static void deep_then_wait(void *arg)
 {
 	volatile uint64_t data[64];
@@ -423,6 +425,7 @@ static void deep_then_wait(void *arg)
 		data[i] = (uint64_t)i * 77;
 	CHECK_EQ(recurse(DEPTH), DEPTH);
 	introduce();
+	atomic_fetch_add(&back, 1);
 	CHECK_EQ(gort_chan_recv(chan, NULL), 0);
 	for (int i = 0; i < 64; i++)
 		CHECK_EQ(data[i], (uint64_t)i * 77);
@@ -471,21 +474,35 @@ static void test_shrink(void **state)
 /* Stacks that have doubled are looked at by the runtime itself. */
 #define NDEEP	64
 
+static void go_deep(void)
+{
+	gort_waitgroup_add(&all, 1);
+	CHECK_EQ(gort_go(deep_then_wait, NULL), 0);
+}
+
 static void scan_comes(void *arg)
 {
 	struct gort_stats st;
+	uint64_t scans = 0;
+	int n = 0;
 
 	(void)arg;
+	atomic_store(&back, 0);
 	chan = gort_chan_new(0, 0);
-	gort_waitgroup_add(&all, NDEEP);
-	for (int i = 0; i < NDEEP; i++)
-		CHECK_EQ(gort_go(deep_then_wait, NULL), 0);
 	do {
+		/* A scan that came while some were deep leaves what they
+		 * have, and waits until stacks have doubled once more. */
+		if (atomic_load(&back) == n && (!n || stack_scans() != scans)) {
+			scans = stack_scans();
+			for (int i = n; i < 2 * n || i < NDEEP; i++)
+				go_deep();
+			n = n ? 2 * n : NDEEP;
+		}
 		gort_yield();
 		gort_read_stats(&st);
-	} while (st.stack_inuse >= (uint64_t)NDEEP * 512 * DEPTH / 2 ||
-		 !atomic_load(&victim));
-	for (int i = 0; i < NDEEP; i++)
+	} while (atomic_load(&back) < n ||
+		 st.stack_inuse >= (uint64_t)n * 512 * DEPTH / 2);
+	for (int i = 0; i < n; i++)
 		CHECK_EQ(gort_chan_send(chan, NULL), 0);
 	gort_waitgroup_wait(&all);
 	gort_chan_free(chan);

@@ -800,6 +800,9 @@ static void check_phases(void *arg)
 	CHECK_LE(wait_order(&reader[1]), 2);
 	CHECK_EQ(wait_order(&writer[0]), 3);
 	CHECK_EQ(wait_order(&writer[1]), 4);
+	/* It has still to unlock what is on our stack. */
+	gort_rwmutex_lock(&rw);
+	gort_rwmutex_unlock(&rw);
 }
 
 static void test_rw_order(void **state)
@@ -891,6 +894,13 @@ static void wait_all_asleep(struct guest *gu, int n)
 		wait_asleep(&gu[i], WAIT_COND);
 }
 
+/* Who came last has still to unlock it. */
+static void bell_left(struct bell *b)
+{
+	gort_mutex_lock(&b->m);
+	gort_mutex_unlock(&b->m);
+}
+
 static void check_signal(void *arg)
 {
 	struct bell b = { 0 };
@@ -914,6 +924,7 @@ static void check_signal(void *arg)
 		wait_all_asleep(&gu[i + 1], MANY - i - 1);
 	}
 	gort_cond_signal(&b.c);
+	bell_left(&b);
 }
 
 static void check_broadcast(void *arg)
@@ -936,6 +947,7 @@ static void check_broadcast(void *arg)
 			wait_order(&gu[i]);
 		CHECK_EQ(atomic_load(&come), MANY);
 	}
+	bell_left(&b);
 }
 
 static void test_cond(void **state)
