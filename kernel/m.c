@@ -63,9 +63,13 @@ struct p * __systemstack p_get_idle_locked(void)
 	return pp;
 }
 
+/* sched.lock: threads that are not counted and will wake a goroutine. */
+static u32 waking_elsewhere;
+
 /*
  * pp, if it is idle and its heap cache keeps something: then it is the
- * caller's.  What is on the list is not retired meanwhile.
+ * caller's, and nobody is in a deadlock until m_waking_elsewhere(false).  What
+ * is on the list is not retired meanwhile.
  * sysstack: takes sched.lock.
  */
 bool __systemstack p_take_idle_to_flush(struct p *pp)
@@ -78,6 +82,7 @@ bool __systemstack p_take_idle_to_flush(struct p *pp)
 		;
 	ours = *at && cache_keeps(pp->heap);
 	if (ours) {
+		waking_elsewhere++;
 		*at = pp->idle_link;
 		atomic_fetch_sub_explicit(&sched.nidle_ps, 1,
 					  memory_order_relaxed);
@@ -98,9 +103,6 @@ static struct m * __systemstack m_get_idle_locked(void)
 	}
 	return mp;
 }
-
-/* sched.lock: threads that are not counted and will wake a goroutine. */
-static u32 waking_elsewhere;
 
 /*
  * Every M asleep: nobody is left who could wake a goroutine.
@@ -203,6 +205,17 @@ static __g0_noreturn void m_main(struct g *gp)
 	schedule();
 }
 
+/* The thread is no M any more; its heap cache stays its own. */
+static void tls_leave(void)
+{
+	struct tls *t = tls_self();
+
+	*t = (struct tls){
+		.heap_own = t->heap_own,
+		.heap_ended = t->heap_ended,
+	};
+}
+
 /*
  * Be an M until the run ends.  The thread's own stack waits in thread_g as
  * if it were a goroutine.
@@ -221,7 +234,7 @@ void m_run(struct m *mp)
 	t->sig_size = mp->gsignal_size;
 	t->g = tg;
 	mcall(m_main);
-	*tls_self() = (struct tls){ 0 };
+	tls_leave();
 	san_g_destroy(mp->g0);
 }
 
@@ -342,7 +355,7 @@ __attribute__((noinline)) void m_begin_helper(struct m *mp)
 void m_end_helper(struct m *mp)
 {
 	sigprof_thread_end(mp);
-	*tls_self() = (struct tls){ 0 };
+	tls_leave();
 }
 
 static __cold void m_start_failed(struct m *mp, struct p *pp, bool spinning)

@@ -163,15 +163,28 @@ static void drop_goroutines(void)
 		san_g_destroy(gp);
 }
 
+/*
+ * The one that ended the run walks the list until it leaves.  One that is
+ * joined may have started another just before, which is in front then.
+ */
+static void join_all(void)
+{
+	struct m *joined = NULL, *head, *mp;
+
+	while ((head = atomic_load_explicit(&sched.all_ms,
+			memory_order_acquire)) != joined) {
+		for (mp = head; mp != joined; mp = mp->all_link)
+			if (mp->started)
+				pthread_join(mp->thread, NULL);
+		joined = head;
+	}
+}
+
 static void sched_fini(void)
 {
 	struct m *mp, *next;
 
-	/* The one that ended the run walks the list until it leaves. */
-	mp = atomic_load_explicit(&sched.all_ms, memory_order_acquire);
-	for (; mp; mp = mp->all_link)
-		if (mp->started)
-			pthread_join(mp->thread, NULL);
+	join_all();
 	mp = atomic_load_explicit(&sched.all_ms, memory_order_acquire);
 	for (; mp; mp = next) {
 		next = mp->all_link;

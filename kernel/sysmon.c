@@ -258,13 +258,11 @@ static void watch_heap(struct p *pp, struct watch *w, s64 now, s64 *next)
 		*next = now + FLUSH_NS;
 		return;
 	}
-	/* As in take_p(): no deadlock while it is ours. */
-	m_waking_elsewhere(true);
-	if (p_take_idle_to_flush(pp)) {
-		w->flushed = now;
-		cache_flush(pp->heap);
-		handoff_p(pp);
-	}
+	if (!p_take_idle_to_flush(pp))
+		return;
+	w->flushed = now;
+	cache_flush(pp->heap);
+	handoff_p(pp);
 	m_waking_elsewhere(false);
 }
 

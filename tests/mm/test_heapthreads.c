@@ -364,9 +364,32 @@ static void test_child(void **state)
 	child_expect_exit(0);
 }
 
+static void brief_run(void *arg)
+{
+	(void)arg;
+	gort_free(gort_alloc(200));
+}
+
+/* A thread keeps its cache over a run. */
+static void test_runs(void **state)
+{
+	size_t n = 0;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		gort_free(gort_alloc(100));
+		assert_int_equal(gort_run(brief_run, NULL), 0);
+		if (i == 1)
+			n = ncaches();
+	}
+	gort_free(gort_alloc(100));
+	assert_int_equal(ncaches(), n);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_runs),
 		cmocka_unit_test(test_child),
 		cmocka_unit_test(test_caches_are_used_again),
 		cmocka_unit_test(test_destructors),
