@@ -511,8 +511,8 @@ static void running(void *arg)
 		CHECK_LE(a.total_free, a.total_alloc);
 		for (u32 k = 1; k < NR_SIZE_CLASSES; k++)
 			CHECK_LE(a.nfree[k], a.nalloc[k]);
-		CHECK_EQ(a.global.heap_in_use + a.global.heap_free +
-			 a.global.heap_released, a.global.heap_mapped);
+		/* Pages of a P's cache go from one to the other unlocked. */
+		CHECK_LE(a.global.heap_released, a.global.heap_mapped);
 		CHECK_LE(a.global.stacks_free, a.global.stacks);
 		gort_yield();
 	}
