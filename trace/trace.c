@@ -51,6 +51,7 @@
 #include "mm/heaptrace.h"
 #include "mm/vm.h"
 
+#define SEGMENTS_MAX	128	/* of a goroutine, in the snapshot */
 #define SLICE_NS	50000	/* of work between two yields */
 #define RETRY_NS	100000	/* while a P does not answer */
 #define TICK_NS		10000000 /* sysmon asks again, while this one is due */
@@ -651,22 +652,39 @@ static void choose_clock(void)
 }
 
 /*
- * Those of goroutines in system calls may come and go at this moment, from
- * where the call was made: these are left out.
+ * The caller's segments change while events are written, with
+ * maymorestack=move at each call; those of a goroutine in a system call may
+ * come and go behind the frame that made the call, and are left out.  So
+ * those that stay are noted first, without any call in between.
  */
+static void snapshot_stack(struct m *mp, struct g *gp)
+{
+	struct {
+		uintptr_t lo;
+		unsigned int class;
+	} noted[SEGMENTS_MAX];
+	uintptr_t last = g_status(gp) == G_SYSCALL ? gp->syscall_fp : 0;
+	unsigned int n = 0;
+
+	for (struct segment *seg = &gp->seg0; seg && n < SEGMENTS_MAX;
+	     seg = seg->next) {
+		noted[n].lo = seg->lo;
+		noted[n++].class = seg->class;
+		if (last - seg->lo < seg->top - seg->lo)
+			break;
+	}
+	for (unsigned int i = 0; i < n; i++)
+		trace_ops->stack(mp, TRACE_EXISTS, noted[i].lo,
+				 stack_class_size(noted[i].class));
+}
+
 static void snapshot_stacks(struct m *mp)
 {
 	size_t cursor = 0;
 	struct g *gp;
 
-	while ((gp = stack_next_g(&cursor))) {
-		bool call = g_status(gp) == G_SYSCALL;
-		struct segment *seg = call ? gp->syscall_seg : &gp->seg0;
-
-		for (; seg; seg = call ? seg->prev : seg->next)
-			trace_ops->stack(mp, TRACE_EXISTS, seg->lo,
-					 stack_class_size(seg->class));
-	}
+	while ((gp = stack_next_g(&cursor)))
+		snapshot_stack(mp, gp);
 }
 
 /* The world is stopped. */
