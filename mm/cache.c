@@ -109,14 +109,19 @@ static struct heap_cache *pool_get(bool lend, bool of_thread)
 	return hc;
 }
 
+static void pool_push_locked(struct heap_cache *hc)
+{
+	hc->pooled = true;
+	hc->pool_link = pool;
+	pool = hc;
+}
+
 static void pool_put(struct heap_cache *hc)
 {
 	bool of_thread = hc->of_thread;
 
 	lock_any(&pool_lock);
-	hc->pooled = true;
-	hc->pool_link = pool;
-	pool = hc;
+	pool_push_locked(hc);
 	unlock_any(&pool_lock);
 	/* Release: what it did to the heap is seen by who holds. */
 	if (of_thread)
@@ -373,9 +378,7 @@ static void fork_child(void)
 	for (; hc; hc = hc->all_link) {
 		if (!hc->of_thread || hc == own || hc->pooled)
 			continue;
-		hc->pooled = true;
-		hc->pool_link = pool;
-		pool = hc;
+		pool_push_locked(hc);
 		atomic_fetch_sub_explicit(&nthreads, 1, memory_order_relaxed);
 	}
 	fork_parent();

@@ -272,11 +272,7 @@ static void free_large(struct heap_cache *hc, struct span *s, uintptr_t addr)
 
 static bool in_use(const struct span *s, u32 idx)
 {
-	const struct span_word *w = &s->words[idx / 64];
-
-	return !((word_free(w) | word_freed(w) |
-		  atomic_load_explicit(&w->remote, memory_order_relaxed)) >>
-		 idx % 64 & 1);
+	return word_live(&s->words[idx / 64]) >> idx % 64 & 1;
 }
 
 static void free_object(struct heap_cache *hc, struct span *s, uintptr_t addr)

@@ -107,9 +107,7 @@ static void put_objects(struct m *mp, const struct span *s)
 	for (unsigned int i = 0; i < s->nwords; i++) {
 		const struct span_word *w = &s->words[i];
 		uintptr_t base = s->base + (uintptr_t)i * 64 * s->size;
-		u64 live = ~(word_free(w) | word_freed(w) |
-			     atomic_load_explicit(&w->remote,
-						  memory_order_relaxed));
+		u64 live = word_live(w);
 
 		for (; live; live &= live - 1)
 			trace_ops->object(mp, TRACE_EXISTS, base + s->size *

@@ -127,11 +127,6 @@ struct page_block {
 	size_t n;		/* how many those are */
 };
 
-static inline size_t page_bits_blocks(const struct page_bits *b)
-{
-	return b->nchunks * CHUNK_BLOCKS;
-}
-
 /*
  * Take the free pages that are not released of the next block that has some.
  * false: there was none among the next `most` blocks, or w->block is 0.

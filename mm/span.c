@@ -388,7 +388,7 @@ void span_settle(struct heap_cache *hc, struct span *s)
 }
 
 /* Spans that others freed objects of.  hc: whose pages they go back to. */
-void cache_drain(struct heap_cache *hc)
+static void cache_drain(struct heap_cache *hc)
 {
 	struct span *s, *next;
 

@@ -29,6 +29,13 @@ static inline void word_set_freed(struct span_word *w, u64 freed)
 	atomic_store_explicit(&w->freed, freed, memory_order_relaxed);
 }
 
+/* Objects that somebody has.  Relaxed: freed by others at any time. */
+static inline u64 word_live(const struct span_word *w)
+{
+	return ~(word_free(w) | word_freed(w) |
+		 atomic_load_explicit(&w->remote, memory_order_relaxed));
+}
+
 /* Henry S. Warren, "Hacker's Delight" (2002), 5-1: the builtin is a call
  * where the CPU may lack the instruction. */
 static inline u64 count_bits(u64 x)
@@ -49,7 +56,6 @@ struct span *span_new_large(struct heap_cache *hc, size_t npages,
 			    size_t align);
 void span_free_large(struct heap_cache *hc, struct span *s);
 void slot_clear(struct heap_slot *sl);
-void cache_drain(struct heap_cache *hc);
 void cache_flush(struct heap_cache *hc);
 bool cache_keeps(struct heap_cache *hc);
 bool cache_refill(struct heap_cache *hc, unsigned int class);
