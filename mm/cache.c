@@ -285,17 +285,26 @@ void heap_let_threads_go(void)
 	unlock_any(&hold_lock);
 }
 
+/*
+ * A span may wait in the queue of a cache that it left since, and then goes to
+ * that of its owner, which had its turn already: so a second time round.
+ */
 void heap_flush(void)
 {
 	struct heap_cache *hc;
+	bool again;
 
-	/* The last one may take in what the ones before gave up. */
-	hc = atomic_load_explicit(&heap_caches, memory_order_acquire);
-	for (; hc; hc = hc->all_link)
-		cache_flush(hc);
-	hc = atomic_load_explicit(&heap_caches, memory_order_acquire);
-	if (hc)
-		central_scavenge(hc);
+	do {
+		again = false;
+		hc = atomic_load_explicit(&heap_caches, memory_order_acquire);
+		for (; hc; hc = hc->all_link)
+			cache_flush(hc);
+		hc = atomic_load_explicit(&heap_caches, memory_order_acquire);
+		if (hc)
+			central_scavenge(hc);
+		for (; hc; hc = hc->all_link)
+			again |= cache_keeps(hc);
+	} while (again);
 }
 
 __public int64_t gort_free_os_memory(void)

@@ -8,6 +8,7 @@
 
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
 
 #include "child.h"
 #include "heapmodel.h"
@@ -386,10 +387,71 @@ static void test_runs(void **state)
 	assert_int_equal(ncaches(), n);
 }
 
+/* --- a span in the queue of a cache that it left --- */
+
+#define NOWNER	32
+#define NSTRAY	64
+
+static sem_t stray_ready, stray_go;
+
+static void *own_strays(void *arg)
+{
+	void **p = arg;
+
+	for (int i = 0; i < NSTRAY; i++)
+		p[i] = gort_alloc(4096);
+	sem_post(&stray_ready);
+	while (sem_wait(&stray_go))
+		;
+	return NULL;
+}
+
+/*
+ * Whoever frees looks up the owner, and queues the span with it a moment
+ * later, when it may belong to another.  Here its owner is the newest cache,
+ * which is flushed first, and it waits with the oldest.
+ */
+static void test_stray_span(void **state)
+{
+	struct heap_cache *first, *newest, *oldest;
+	static void *objs[NOWNER][NSTRAY];
+	pthread_t t[NOWNER];
+	int n = 0;
+
+	(void)state;
+	gort_free(gort_alloc(100));
+	sem_init(&stray_ready, 0, 0);
+	sem_init(&stray_go, 0, 0);
+	first = atomic_load(&heap_caches);
+	do {
+		assert_true(n < NOWNER);
+		start(&t[n], own_strays, objs[n]);
+		while (sem_wait(&stray_ready))
+			;
+		n++;
+	} while (atomic_load(&heap_caches) == first);
+	for (int i = 0; i < n; i++)
+		for (int k = 0; k < NSTRAY; k++)
+			gort_free(objs[i][k]);
+	newest = atomic_load(&heap_caches);
+	for (oldest = newest; oldest->all_link; oldest = oldest->all_link)
+		;
+	assert_null(oldest->owner.remote);
+	oldest->owner.remote = atomic_exchange(&newest->owner.remote, NULL);
+	assert_non_null(oldest->owner.remote);
+	model_balance();
+	for (int i = 0; i < n; i++)
+		sem_post(&stray_go);
+	while (n)
+		join(t[--n]);
+	model_balance();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_runs),
+		cmocka_unit_test(test_stray_span),
 		cmocka_unit_test(test_child),
 		cmocka_unit_test(test_caches_are_used_again),
 		cmocka_unit_test(test_destructors),
