@@ -452,7 +452,7 @@ check-name	= $(ARCH)$(addprefix $(space),$(filter-out gcc,$(cc-name)))$(if \
 		  DEBUG=$(DEBUG))$(if $(GORTDEBUG), GORTDEBUG=$(GORTDEBUG))
 
 # Scripts test the build, once: in the plain configuration of each ARCH.
-scripts		= $(if $(sanitizers)$(GORTDEBUG),,$(all-test-script-y))
+scripts		= $(if $(sanitizers)$(GORTDEBUG)$(filter-out 0,$(DEBUG)),,$(all-test-script-y))
 tests		= $(test-bins) $(internal-bins)
 exclusive	= $(addprefix $(O)/,$(all-test-exclusive-y))
 TESTS		?=

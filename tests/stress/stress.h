@@ -3,8 +3,8 @@
  * tests/stress/stress.h - how much a stress test does.
  *
  * STRESS_SCALE=percent says so.  Without it: everything, or less where each
- * step takes longer or more memory: under sanitizers, emulation, and
- * GORTDEBUG=maymorestack=.
+ * step takes longer or more memory: with DEBUG=1, under sanitizers, emulation,
+ * and GORTDEBUG=maymorestack=.
  *
  * Each of these tests prints TAP for one test, and numbers; a wrong count
  * aborts it.
@@ -42,7 +42,11 @@ static inline double stress_percent(void)
 		return 1;
 	if (mode_gortdebug("maymorestack="))
 		return 2;
+#ifdef GORT_DEBUG
+	return 25;
+#else
 	return 100;
+#endif
 }
 
 static inline long stress_count(long full)

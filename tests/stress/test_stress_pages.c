@@ -34,7 +34,7 @@ static void free_all(struct user *u, struct run *runs)
 
 static void *thread(void *arg)
 {
-	long n = stress_count(STEPS) / USERS;
+	long n = stress_long_count(STEPS) / USERS;
 	struct run runs[RUNS] = { 0 };
 	u64 seed = seed_of(arg);
 
@@ -47,7 +47,7 @@ static void *thread(void *arg)
 
 static void goroutine(void *arg)
 {
-	long n = stress_count(STEPS) / USERS;
+	long n = stress_long_count(STEPS) / USERS;
 	struct run runs[RUNS] = { 0 };
 	u64 seed = seed_of(arg);
 
@@ -102,7 +102,7 @@ int main(void)
 	atomic_store(&over, true);
 	pthread_join(t[THREADS], NULL);
 
-	CHECK_EQ(done, stress_count(STEPS) / USERS * USERS);
+	CHECK_EQ(done, stress_long_count(STEPS) / USERS * USERS);
 	for (size_t i = 0; i < USERS; i++)
 		page_cache_flush(&users[i].pc);
 	check_books();

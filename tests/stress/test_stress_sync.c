@@ -574,7 +574,7 @@ static void crowd_sem(void *arg)
 
 static void run(const char *name, void (*fn)(void *), long operations)
 {
-	long n = stress_count(operations);
+	long n = stress_long_count(operations);
 
 	stress_run(name, fn, &n);
 }
