@@ -613,8 +613,8 @@ int main(void)
 	run("permits", permits, 5000000);
 	run("once", onces, 2000000);
 	run_live("a crowd waits for a mutex", crowd_mutex, 1000000);
-	run_live("a crowd waits, each for its own", crowd_mutexes, 200000);
-	run_live("a crowd waits for a condition", crowd_cond, 200000);
-	run_live("a crowd waits for a semaphore", crowd_sem, 200000);
+	run_live("a crowd waits, each for its own", crowd_mutexes, 50000);
+	run_live("a crowd waits for a condition", crowd_cond, 50000);
+	run_live("a crowd waits for a semaphore", crowd_sem, 50000);
 	return stress_done("sync");
 }
