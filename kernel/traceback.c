@@ -136,13 +136,32 @@ static struct m *frozen_m(const struct g *gp)
 	return NULL;
 }
 
+/*
+ * Is its stack left alone?  With ThreadSanitizer the other threads go on while
+ * the process dies (panic.c): a goroutine that might is kept where it is, for
+ * good.
+ */
+static bool stays(struct g *gp, u32 status)
+{
+#ifdef GORT_TSAN
+	if (atomic_load_explicit(&panic_dying, memory_order_relaxed))
+		return (status == G_RUNNABLE || status == G_WAITING ||
+			status == G_SYSCALL) &&
+		       !wait_is_for_gc(gp->wait_reason) &&
+		       castogscanstatus(gp, status);
+#else
+	(void)gp;
+#endif
+	return status != G_RUNNING;
+}
+
 static void traceback_other(struct g *gp)
 {
 	u32 status = g_status(gp) & ~(u32)G_SCAN;
 	struct m *mp = frozen_m(gp);
 	struct unwind w;
 
-	if (status == G_SYSCALL || (!mp && status != G_RUNNING)) {
+	if ((status == G_SYSCALL || !mp) && stays(gp, status)) {
 		unwind_g(&w, gp);
 		traceback_walk(w);
 	} else if (mp) {
