@@ -163,6 +163,8 @@ cflags-test	:= $(common-cflags) $(GORT_CFLAGS) $(sanitize-flags) -Itests
 cflags-internal	:= $(cflags-test) $(private-include)
 cflags-sample	:= $(cflags-test)
 cflags-bench	:= $(cflags-test)
+# The gort command has no runtime in it.
+cflags-cmd	:= $(common-cflags) $(clang-flags) $(sanitize-flags) -I.
 
 # Hand-written assembly has its checks, if any, in the source.
 aflags		:= -g -fPIC $(clang-flags) -Wa,--noexecstack -D__ASSEMBLY__ \
@@ -178,7 +180,7 @@ ldlibs-internal	:= -lcmocka
 # ---------------------------------------------------------------------------
 # Kbuild files
 
-list-vars	:= obj-y lib-y malloc-y hostprogs-y test-y test-internal-y test-exclusive-y \
+list-vars	:= obj-y lib-y malloc-y cmd-y hostprogs-y test-y test-internal-y test-exclusive-y \
 		   test-script-y corpus-script-y sample-y bench-y
 flag-vars	:= ccflags-y ccflags-remove-y asflags-y
 
@@ -204,7 +206,7 @@ read-kbuild	= $(foreach v,$(list-vars) $(flag-vars),$(eval $(v) :=)) \
 		  $(foreach v,$(list-vars), \
 			$(eval all-$(v) += $(addprefix $(1),$(filter-out %/,$($(v)))))) \
 		  $(foreach o,$(patsubst %.o,%,$(filter-out %/,$(obj-y) $(lib-y) \
-			$(malloc-y) $(test-y) $(test-internal-y) $(test-script-y) \
+			$(malloc-y) $(cmd-y) $(test-y) $(test-internal-y) $(test-script-y) \
 			$(corpus-script-y) $(sample-y) $(bench-y))), \
 			$(call save-flags,$(1),$(o))) \
 		  $(call drop-flags) \
@@ -220,6 +222,8 @@ objs		:= $(addprefix $(O)/,$(all-obj-y))
 plain-objs	:= $(foreach o,$(all-obj-y),$(O)/$(if $(wildcard $(o:.o=.c)),plain/)$(o))
 lib-objs	:= $(addprefix $(O)/,$(all-lib-y))
 malloc-objs	:= $(addprefix $(O)/plain/,$(all-malloc-y))
+cmd-objs	:= $(addprefix $(O)/,$(all-cmd-y))
+gort-cmd	:= $(if $(cmd-objs),$(O)/gort)
 # Sanitizers have a malloc() of their own.
 malloc-so	:= $(if $(sanitizers),,$(if $(malloc-objs),$(O)/libgort-malloc.so))
 test-bins	:= $(addprefix $(O)/,$(all-test-y))
@@ -228,6 +232,7 @@ sample-bins	:= $(addprefix $(O)/,$(all-sample-y))
 bench-bins	:= $(addprefix $(O)/,$(all-bench-y))
 bins		:= $(test-bins) $(internal-bins) $(sample-bins) $(bench-bins)
 
+$(foreach o,$(all-cmd-y),$(eval kind@$(o:.o=) := cmd))
 $(foreach t,$(all-test-y),$(eval kind@$(t) := test))
 $(foreach t,$(all-test-internal-y),$(eval kind@$(t) := internal))
 $(foreach t,$(all-sample-y),$(eval kind@$(t) := sample))
@@ -321,6 +326,10 @@ quiet_link	= LD      $(short)
 cmd_link	= $(cc-cmd) $(sanitize-flags) -o $@ $(filter %.o,$^) $(filter %.a,$^) \
 		  $(ldlibs-$(call kind,$*)) $(GORT_LIBS) $(ldflags@$*)
 
+# Of the archive it takes what reads traces.
+quiet_link_cmd	= LD      $(short)
+cmd_link_cmd	= $(cc-cmd) $(sanitize-flags) -o $@ $(filter %.o,$^) $(filter %.a,$^)
+
 quiet_hostcc	= HOSTCC  $(short)
 cmd_hostcc	= $(HOSTCC) $(hostcflags) $(depflags) -c -o $@ $<
 
@@ -355,6 +364,9 @@ $(O)/gort.o: $(O)/gort-test.o FORCE
 
 $(O)/libgort.a: $(O)/gort.o $(lib-objs) FORCE
 	$(call if_changed,ar)
+
+$(O)/gort: $(cmd-objs) $(O)/libgort.a FORCE
+	$(call if_changed,link_cmd)
 
 $(test-bins) $(sample-bins) $(bench-bins): $(O)/%: $(O)/%.o $(O)/libgort.a FORCE
 	$(call if_changed,link)
@@ -431,7 +443,8 @@ $(O)/gort.pc: kernel/gort.pc.in FORCE
 $(O)/gort.specs: arch/gort.specs FORCE
 	$(call filechk,specs)
 
-all: $(O)/libgort.a $(malloc-so) $(O)/gort-test.o $(host-tools) $(O)/gort.pc $(O)/gort.specs
+all: $(O)/libgort.a $(malloc-so) $(O)/gort-test.o $(host-tools) $(O)/gort.pc $(O)/gort.specs \
+	$(gort-cmd)
 
 # "make kernel/chan.o" builds that object in $(O).
 goal-objs	:= $(filter-out $(O)/% /%,$(filter %.o,$(MAKECMDGOALS)))
@@ -541,7 +554,7 @@ fuzz:
 inst		:= $(DESTDIR)$(PREFIX)
 
 install: all
-	install -d $(inst)/include/gort $(inst)/lib/gort $(inst)/lib/pkgconfig \
+	install -d $(inst)/bin $(inst)/include/gort $(inst)/lib/gort $(inst)/lib/pkgconfig \
 		$(inst)/share/gort
 	install -m 644 $(wildcard */include/gort/*.h) $(inst)/include/gort
 	install -m 644 $(O)/libgort.a $(inst)/lib
@@ -549,6 +562,7 @@ install: all
 	install -m 644 $(O)/gort.pc $(inst)/lib/pkgconfig
 	install -m 644 $(O)/gort.specs $(inst)/lib/gort
 	install -m 755 $(as-tool) $(inst)/lib/gort/as
+	install -m 755 $(O)/gort $(inst)/bin
 	install -m 644 kernel/gort-gdb.py $(inst)/share/gort
 
 uninstall:
@@ -556,7 +570,7 @@ uninstall:
 	rm -f $(inst)/lib/libgort.a $(inst)/lib/libgort-malloc.so
 	rm -f $(inst)/lib/pkgconfig/gort.pc
 	rm -f $(inst)/lib/gort/gort.specs $(inst)/lib/gort/as
-	rm -f $(inst)/share/gort/gort-gdb.py
+	rm -f $(inst)/bin/gort $(inst)/share/gort/gort-gdb.py
 	-rmdir $(inst)/include/gort $(inst)/lib/gort $(inst)/share/gort
 
 # ---------------------------------------------------------------------------
@@ -590,8 +604,8 @@ format-check:
 
 help:
 	@echo 'Targets:'
-	@echo '  all (default)   libgort.a, libgort-malloc.so, gort.pc and the assembler that adds'
-	@echo '                  the stack check'
+	@echo '  all (default)   libgort.a, libgort-malloc.so, gort.pc, the assembler that adds the'
+	@echo '                  stack check, and the gort command'
 	@echo '  demo            count the words of the sources, or of FILES="..."'
 	@echo '  check           build and run the tests in this configuration'
 	@echo '  check-arm64     the same for arm64, under qemu-aarch64 on another CPU'
@@ -601,7 +615,7 @@ help:
 	@echo '  bench           run the benchmarks; ARGS="..." goes to them'
 	@echo '  bench-compare   run the benchmarks beside those of others'
 	@echo '  fuzz            feed the reader of traces with broken ones, by libFuzzer of clang'
-	@echo '  install         headers, library, gort.pc, assembler, gdb commands into DESTDIR/PREFIX'
+	@echo '  install         headers, library, gort.pc, assembler, gort, gdb commands into DESTDIR/PREFIX'
 	@echo '  uninstall       remove them'
 	@echo '  clean           remove O'
 	@echo '  distclean       remove all builds, tags and compile_commands.json'

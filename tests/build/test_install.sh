@@ -24,7 +24,8 @@ all_there()
 		"$lib/gort/gort.specs" \
 		"$dest$prefix/include/gort/gort.h" \
 		"$dest$prefix/share/gort/gort-gdb.py" &&
-		test -x "$lib/gort/as" && pkg-config --exists gort
+		test -x "$lib/gort/as" && test -x "$dest$prefix/bin/gort" &&
+		pkg-config --exists gort
 }
 
 readme_has_program()
