@@ -40,60 +40,55 @@
 
 /* --- heaps: binary, by time; equal ones as Go's --- */
 
-static bool earlier(const struct frontier *f, u32 a, u32 b)
+static void put(struct frontier *f, struct heap *h, u32 pos,
+		struct heap_item item)
 {
-	return f->cursors[a].time < f->cursors[b].time;
-}
-
-static void put(struct frontier *f, struct heap *h, u32 pos, u32 ci)
-{
-	h->at[pos] = ci;
-	f->cursors[ci].pos = pos;
-}
-
-static void swap(struct frontier *f, struct heap *h, u32 i, u32 j)
-{
-	u32 ci = h->at[i];
-
-	put(f, h, i, h->at[j]);
-	put(f, h, j, ci);
+	h->at[pos] = item;
+	f->cursors[item.cursor].pos = pos;
 }
 
 static u32 sift_up(struct frontier *f, struct heap *h, u32 i)
 {
-	while (i && earlier(f, h->at[i], h->at[(i - 1) / 2])) {
-		swap(f, h, i, (i - 1) / 2);
+	struct heap_item item = h->at[i];
+	u32 start = i;
+
+	while (i && item.time < h->at[(i - 1) / 2].time) {
+		put(f, h, i, h->at[(i - 1) / 2]);
 		i = (i - 1) / 2;
 	}
+	if (i != start)
+		put(f, h, i, item);
 	return i;
 }
 
-static void sift_down(struct frontier *f, struct heap *h, u32 i)
+static inline void sift_down(struct frontier *f, struct heap *h, u32 i)
 {
-	u32 child, min;
+	struct heap_item item = h->at[i];
+	u32 start = i, child;
 
-	for (;;) {
-		min = i;
-		for (child = 2 * i + 1; child <= 2 * i + 2; child++)
-			if (child < h->n && earlier(f, h->at[child], h->at[min]))
-				min = child;
-		if (min == i)
-			return;
-		swap(f, h, i, min);
-		i = min;
+	while ((child = 2 * i + 1) < h->n) {
+		if (child + 1 < h->n &&
+		    h->at[child + 1].time < h->at[child].time)
+			child++;
+		if (h->at[child].time >= item.time)
+			break;
+		put(f, h, i, h->at[child]);
+		i = child;
 	}
+	if (i != start)
+		put(f, h, i, item);
 }
 
 static void heap_insert(struct frontier *f, struct heap *h, u32 ci)
 {
-	put(f, h, h->n++, ci);
+	put(f, h, h->n++, (struct heap_item){ f->cursors[ci].time, ci });
 	sift_up(f, h, h->n - 1);
 }
 
 static void heap_remove(struct frontier *f, struct heap *h, u32 i)
 {
 	for (; i; i = (i - 1) / 2)
-		swap(f, h, i, (i - 1) / 2);
+		put(f, h, i, h->at[(i - 1) / 2]);
 	h->n--;
 	if (h->n) {
 		put(f, h, 0, h->at[h->n]);
@@ -101,16 +96,23 @@ static void heap_remove(struct frontier *f, struct heap *h, u32 i)
 	}
 }
 
-static void heap_update(struct frontier *f, struct heap *h, u32 i)
+/* The time of a cursor is another. */
+static __folded void heap_update(struct frontier *f, struct heap *h, u32 i)
 {
-	if (sift_up(f, h, i) == i)
+	h->at[i].time = f->cursors[h->at[i].cursor].time;
+	if (!i || sift_up(f, h, i) == i)
 		sift_down(f, h, i);
 }
 
 /* --- cursors --- */
 
+static __cold u64 thread_of(const struct tracefile *tf, const struct cursor *c)
+{
+	return m_at(tf, c->m)->id;
+}
+
 /* The arguments of the event at c->next; 1 or -errno. */
-static int read_event(struct tracefile *tf, struct cursor *c, u64 thread)
+static __folded int read_event(struct tracefile *tf, struct cursor *c)
 {
 	const u8 *p = c->next;
 	const struct spec *spec;
@@ -121,13 +123,14 @@ static int read_event(struct tracefile *tf, struct cursor *c, u64 thread)
 	c->type = *p++;
 	spec = c->type < TF_TYPES ? &gort_tracefile_specs[c->type] : NULL;
 	if (unlikely(!spec || !spec->timed))
-		return gort_tracefile_fail(tf, c->ev, thread,
+		return gort_tracefile_fail(tf, c->ev, thread_of(tf, c),
 			"type %u does not belong among events", c->type);
 	p = get_uvarint(p, c->end, &ts);
+	memset(c->args, 0, sizeof(c->args));
 	for (i = 0; p && i < spec->nargs; i++)
 		p = get_uvarint(p, c->end, &c->args[i]);
 	if (unlikely(!p))
-		return gort_tracefile_fail(tf, c->ev, thread,
+		return gort_tracefile_fail(tf, c->ev, thread_of(tf, c),
 			"broken number in %s", spec->name);
 	c->next = p;
 	if (!c->last)
@@ -137,16 +140,15 @@ static int read_event(struct tracefile *tf, struct cursor *c, u64 thread)
 	return 1;
 }
 
-/* The next event of a thread: 1, 0 if there is none, -errno */
-static int cursor_next(struct tracefile *tf, struct cursor *c)
+/* On to the next batch of a thread that has any data; false: there is none. */
+static __cold bool next_batch(struct tracefile *tf, struct cursor *c)
 {
-	struct mstate *m = table_at(&tf->order.ms, c->m);
 	struct batch_header h;
 	struct batch *b;
 
 	while (c->next == c->end) {
 		if (c->batch == NONE32)
-			return 0;
+			return false;
 		b = &tf->gen.batches[c->batch];
 		c->next = gort_tracefile_batch_header(b->p, tf->end, &h);
 		c->end = c->next + h.size;
@@ -154,7 +156,15 @@ static int cursor_next(struct tracefile *tf, struct cursor *c)
 		c->last = 0;
 		c->batch = b->next;
 	}
-	return read_event(tf, c, m->id);
+	return true;
+}
+
+/* The next event of a thread: 1, 0 if there is none, -errno */
+static __folded int cursor_next(struct tracefile *tf, struct cursor *c)
+{
+	if (unlikely(c->next == c->end) && !next_batch(tf, c))
+		return 0;
+	return read_event(tf, c);
 }
 
 /* --- parking --- */
@@ -265,7 +275,7 @@ void gort_tracefile_wake(struct tracefile *tf, enum cond cond, u64 id, u64 seq)
 
 void gort_tracefile_wake_thread(struct tracefile *tf, u32 mi)
 {
-	const struct mstate *m = table_at(&tf->order.ms, mi);
+	const struct mstate *m = m_at(tf, mi);
 
 	if (m->gen == tf->nth_gen && tf->frontier.cursors[m->cursor].parked)
 		unpark(tf, m->cursor);
@@ -290,7 +300,7 @@ static void pass_on(struct tracefile *tf, const struct waiter was[2])
 /* --- advancing --- */
 
 /* Try a cursor in ready: 1, 0 if it must wait, -errno */
-static int try(struct tracefile *tf, u32 ci)
+static __folded int try(struct tracefile *tf, u32 ci)
 {
 	struct frontier *f = &tf->frontier;
 	struct cursor *c = &f->cursors[ci];
@@ -312,39 +322,48 @@ static int stuck(struct tracefile *tf)
 {
 	struct frontier *f = &tf->frontier;
 	const struct heap *h = f->ready.n ? &f->ready : &f->parked;
-	const struct cursor *c = &f->cursors[h->at[0]];
-	const struct mstate *m = table_at(&tf->order.ms, c->m);
+	const struct cursor *c = &f->cursors[h->at[0].cursor];
 
-	return gort_tracefile_fail(tf, c->ev, m->id, "%s cannot happen, nor any "
+	return gort_tracefile_fail(tf, c->ev, thread_of(tf, c), "%s cannot happen, nor any "
 		"other event of %u threads",
 		gort_tracefile_specs[c->type].name, f->ready.n + f->parked.n);
 }
 
 static void sort_ready(struct frontier *f)
 {
+	struct heap *h = &f->ready;
+	struct heap_item item;
 	u32 i, j;
 
-	for (i = 1; i < f->ready.n; i++)
-		for (j = i; j && earlier(f, f->ready.at[j],
-					 f->ready.at[j - 1]); j--)
-			swap(f, &f->ready, j, j - 1);
+	for (i = 1; i < h->n; i++) {
+		item = h->at[i];
+		for (j = i; j && item.time < h->at[j - 1].time; j--)
+			put(f, h, j, h->at[j - 1]);
+		put(f, h, j, item);
+	}
 }
 
-static int advance_few(struct tracefile *tf)
+/* The first has been tried. */
+static int advance_others(struct tracefile *tf)
 {
 	struct frontier *f = &tf->frontier;
-	int rc = try(tf, f->ready.at[0]);
 	u32 i;
+	int rc;
 
-	if (likely(rc))
-		return rc;
 	sort_ready(f);
 	for (i = 1; i < f->ready.n; i++) {
-		rc = try(tf, f->ready.at[i]);
+		rc = try(tf, f->ready.at[i].cursor);
 		if (rc)
 			return rc;
 	}
 	return stuck(tf);
+}
+
+static inline int advance_few(struct tracefile *tf)
+{
+	int rc = try(tf, tf->frontier.ready.at[0].cursor);
+
+	return likely(rc) ? rc : advance_others(tf);
 }
 
 static int advance_many(struct tracefile *tf)
@@ -356,7 +375,7 @@ static int advance_many(struct tracefile *tf)
 	int rc;
 
 	while (f->ready.n) {
-		ci = f->ready.at[0];
+		ci = f->ready.at[0].cursor;
 		woken = f->cursors[ci].woken;
 		f->cursors[ci].woken = false;
 		if (woken)
@@ -381,7 +400,8 @@ int gort_tracefile_frontier_advance(struct tracefile *tf)
 int gort_tracefile_frontier_init(struct tracefile *tf)
 {
 	struct frontier *f = &tf->frontier;
-	u32 ci, *mem;
+	struct heap_item *mem;
+	u32 ci;
 	int rc;
 
 	free(f->waiters);

@@ -308,13 +308,11 @@ static int add_exp_batch(struct tracefile *tf, const struct input *in)
 static struct cursor *cursor_of(struct tracefile *tf, u64 thread)
 {
 	struct frontier *f = &tf->frontier;
-	u32 mi = gort_tracefile_thread(tf, thread);
-	struct mstate *m;
+	struct mstate *m = gort_tracefile_thread(tf, thread);
 	struct cursor *c;
 
-	if (mi == NONE32)
+	if (!m)
 		return NULL;
-	m = table_at(&tf->order.ms, mi);
 	if (m->gen == tf->nth_gen)
 		return &f->cursors[m->cursor];
 	if (!gort_tracefile_grow(&f->cursors, f->n, &f->cap, sizeof(*c)))
@@ -323,7 +321,7 @@ static struct cursor *cursor_of(struct tracefile *tf, u64 thread)
 	m->cursor = f->n;
 	c = &f->cursors[f->n++];
 	memset(c, 0, sizeof(*c));
-	c->m = mi;
+	c->m = m_index(tf, m);
 	c->batch = NONE32;
 	c->last_batch = NONE32;
 	return c;

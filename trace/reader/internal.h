@@ -32,8 +32,8 @@ typedef int64_t i64;
 
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
-#define __hot		__attribute__((hot))
 #define __cold		__attribute__((cold, noinline))
+#define __folded	inline __attribute__((always_inline))
 
 /* --- spec.c --- */
 
@@ -48,7 +48,7 @@ struct spec {
 	u8 nstrings;
 	u8 stacks[2];		/* which args; the first is that of the event */
 	u8 strings[2];
-};
+} __attribute__((aligned(64)));	/* to be found by a shift */
 
 extern const struct spec gort_tracefile_specs[TF_TYPES];
 
@@ -62,6 +62,10 @@ static inline const u8 *get_uvarint(const u8 *p, const u8 *end, u64 *v)
 	if (likely(p < end && *p < 0x80)) {
 		*v = *p;
 		return p + 1;
+	}
+	if (likely(end - p > 1 && p[1] < 0x80)) {
+		*v = (u64)p[1] << 7 | (*p & 0x7f);
+		return p + 2;
 	}
 	return gort_tracefile_uvarint_long(p, end, v);
 }
@@ -78,14 +82,19 @@ static inline const u8 *next_uvarint(const u8 *p, u64 *v)
  * From ids to entries.  The entries stand in one array, in the order of
  * arrival; each begins with its u64 id.  Adding moves the array: pointers to
  * entries end there.
+ *
+ * Ids are mostly small numbers in a row, or the same few again and again: memo
+ * has, by the lowest bits of an id, where one with these bits was last found.
+ * It is as large as slots, so that those in a row all have their place in it.
  */
 struct table {
 	char *entries;
 	u32 *slots;		/* index + 1; 0: empty */
+	u32 *memo;		/* the same; behind slots; never NULL */
 	u32 size;		/* of an entry */
 	u32 n;
 	u32 cap;		/* of entries */
-	u32 mask;		/* number of slots - 1, if there are any */
+	u32 mask;		/* number of slots - 1; 0: there are none */
 	u64 seed;
 };
 
@@ -129,20 +138,22 @@ static inline u32 table_index(const struct table *t, const void *entry)
 	return (u32)((size_t)((const char *)entry - t->entries) / t->size);
 }
 
+/* What table_find() does if the memo does not know. */
+void *gort_tracefile_table_search(const struct table *t, u64 id);
+
 /* NULL if there is none. */
 static inline void *table_find(const struct table *t, u64 id)
 {
 	u64 *entry;
 	u32 i;
 
-	if (unlikely(!t->slots))
-		return NULL;
-	for (i = table_home(t, id); t->slots[i]; i = (i + 1) & t->mask) {
-		entry = table_at(t, t->slots[i] - 1);
-		if (*entry == id)
+	i = t->memo[id & t->mask];
+	if (likely(i)) {
+		entry = table_at(t, i - 1);
+		if (likely(*entry == id))
 			return entry;
 	}
-	return NULL;
+	return gort_tracefile_table_search(t, id);
 }
 
 /* --- generation.c --- */
@@ -240,7 +251,7 @@ struct cursor {
 	i64 time;		/* its time */
 	i64 last;		/* of the event before it; 0: none */
 	u64 base;		/* time stamp of the batch */
-	u64 args[4];
+	u64 args[4];		/* 0 where the event has none */
 	u32 batch;		/* next one; NONE32 */
 	u32 last_batch;
 	u32 m;			/* index of the thread */
@@ -270,8 +281,13 @@ struct waiter {
 	u8 cond;
 };
 
+struct heap_item {
+	i64 time;		/* of the cursor */
+	u32 cursor;
+};
+
 struct heap {
-	u32 *at;		/* cursors; the earliest first */
+	struct heap_item *at;	/* the earliest first */
 	u32 n;
 };
 
@@ -281,7 +297,7 @@ struct frontier {
 	u32 cap;
 	struct heap ready;
 	struct heap parked;
-	u32 *heap_mem;		/* of both heaps */
+	struct heap_item *heap_mem;	/* of both heaps */
 	bool parks;		/* too many threads to try them all */
 	struct waiter *waiters;	/* two per cursor; NULL: nobody was parked */
 	u32 *chains;		/* of waiters, by hash */
@@ -305,9 +321,9 @@ static inline i64 frontier_time(const struct frontier *f)
 	i64 t = INT64_MAX;
 
 	if (f->ready.n)
-		t = f->cursors[f->ready.at[0]].time;
-	if (f->parked.n && f->cursors[f->parked.at[0]].time < t)
-		t = f->cursors[f->parked.at[0]].time;
+		t = f->ready.at[0].time;
+	if (f->parked.n && f->parked.at[0].time < t)
+		t = f->parked.at[0].time;
 	return t;
 }
 
@@ -404,17 +420,18 @@ struct order {
 	u64 gc_seq;
 	u8 gc_state;
 	u64 searched;		/* threads, in searches for one that has P */
-	struct tracefile_event queue[3];
+	struct tracefile_event *out;	/* for the next event; NULL: queue */
+	struct tracefile_event queue[2];
 	u32 queue_head;
 	u32 queue_len;
 };
 
-/* Index of a thread, made if need be; NONE32 without memory. */
-u32 gort_tracefile_thread(struct tracefile *tf, u64 id);
+/* A thread, made if need be; NULL without memory. */
+struct mstate *gort_tracefile_thread(struct tracefile *tf, u64 id);
 
 /*
- * Try the event of a cursor: 1 if it happened, and is in the queue with what
- * it implies; 0 if something else must happen before; -errno.
+ * Try the event of a cursor: 1 if it happened, and is in *out, with what it
+ * implies in the queue; 0 if something else must happen before; -errno.
  */
 int gort_tracefile_order_try(struct tracefile *tf, struct cursor *c);
 
@@ -522,6 +539,16 @@ struct tracefile {
 
 	struct tracefile_error error;
 };
+
+static inline struct mstate *m_at(const struct tracefile *tf, u32 index)
+{
+	return (struct mstate *)tf->order.ms.entries + index;
+}
+
+static inline u32 m_index(const struct tracefile *tf, const struct mstate *m)
+{
+	return (u32)(m - (const struct mstate *)tf->order.ms.entries);
+}
 
 /* Note an error; returns -EBADMSG. */
 int gort_tracefile_fail(struct tracefile *tf, const u8 *at, u64 thread,

@@ -52,7 +52,7 @@ struct attempt {
 	const u64 *args;
 	u64 gen;
 	struct sched cur;	/* before the event; it is given with this */
-	struct sched new;	/* of the thread, after it */
+	u64 new_p, new_g;	/* of the thread, after it */
 };
 
 #define CTX_BAD(a, ...)	gort_tracefile_fail((a)->tf, (a)->c->ev, \
@@ -86,7 +86,7 @@ static struct mstate *m_find(const struct tracefile *tf, u64 id)
 	return m && m->seen ? m : NULL;
 }
 
-u32 gort_tracefile_thread(struct tracefile *tf, u64 id)
+struct mstate *gort_tracefile_thread(struct tracefile *tf, u64 id)
 {
 	struct table *t = &tf->order.ms;
 	struct mstate *m = table_find(t, id);
@@ -94,23 +94,21 @@ u32 gort_tracefile_thread(struct tracefile *tf, u64 id)
 	if (!m) {
 		m = gort_tracefile_table_add(t, id);
 		if (!m)
-			return NONE32;
+			return NULL;
 		m->g = NO_ID;
 		m->p = NO_ID;
 		m->v_g = NO_ID;
 		m->v_p = NO_ID;
 	}
-	return table_index(t, m);
+	return m;
 }
 
 /* --- changes --- */
 
 /* The conditions that became true. */
-static void g_changed(struct tracefile *tf, u64 id, unsigned int status,
-		      u64 gen, u64 seq)
+static __cold void g_changed(struct tracefile *tf, u64 id,
+			     unsigned int status, u64 gen, u64 seq)
 {
-	if (likely(!tf->frontier.parked.n))
-		return;
 	if (status != GO_RUNNING)
 		gort_tracefile_wake(tf, COND_G_NOT_RUNNING, id, 0);
 	if (gen != tf->gen.num)
@@ -124,7 +122,8 @@ static void g_changed(struct tracefile *tf, u64 id, unsigned int status,
 static void g_set(struct attempt *a, struct gstate *g, enum go_status status)
 {
 	g->status = (u8)status;
-	g_changed(a->tf, g->id, status, g->gen, g->seq);
+	if (unlikely(a->tf->frontier.parked.n))
+		g_changed(a->tf, g->id, status, g->gen, g->seq);
 }
 
 static void g_set_seq(struct attempt *a, struct gstate *g,
@@ -221,13 +220,25 @@ static bool succeeds(u64 gen, u64 seq, u64 old_gen, u64 old_seq)
 	return gen == old_gen && seq == old_seq + 1;
 }
 
-static bool g_holds(const struct tracefile *tf, u64 id, enum go_status status,
-		    u64 seq)
+static bool g_holds(const struct tracefile *tf, const struct gstate *g,
+		    enum go_status status, u64 seq)
 {
-	const struct gstate *g = g_find(tf, id);
-
 	return g && g->status == status &&
 	       succeeds(tf->gen.num, seq, g->gen, g->seq);
+}
+
+static bool p_idle(const struct tracefile *tf, const struct pstate *p, u64 seq)
+{
+	return p && p->status == PROC_IDLE &&
+	       succeeds(tf->gen.num, seq, p->gen, p->seq);
+}
+
+static bool p_in_syscall(const struct tracefile *tf, const struct pstate *p,
+			 u64 seq)
+{
+	return p && (p->status == PROC_SYSCALL ||
+		     p->status == PROC_ABANDONED) &&
+	       succeeds(tf->gen.num, seq, p->gen, p->seq);
 }
 
 bool gort_tracefile_order_holds(const struct tracefile *tf, enum cond cond,
@@ -238,21 +249,16 @@ bool gort_tracefile_order_holds(const struct tracefile *tf, enum cond cond,
 
 	switch (cond) {
 	case COND_G_RUNNABLE:
-		return g_holds(tf, id, GO_RUNNABLE, seq);
+		return g_holds(tf, g_find(tf, id), GO_RUNNABLE, seq);
 	case COND_G_WAITING:
-		return g_holds(tf, id, GO_WAITING, seq);
+		return g_holds(tf, g_find(tf, id), GO_WAITING, seq);
 	case COND_G_NOT_RUNNING:
 		g = g_find(tf, id);
 		return !g || g->status != GO_RUNNING;
 	case COND_P_IDLE:
-		p = p_find(tf, id);
-		return p && p->status == PROC_IDLE &&
-		       succeeds(tf->gen.num, seq, p->gen, p->seq);
+		return p_idle(tf, p_find(tf, id), seq);
 	case COND_P_SYSCALL:
-		p = p_find(tf, id);
-		return p && (p->status == PROC_SYSCALL ||
-			     p->status == PROC_ABANDONED) &&
-		       succeeds(tf->gen.num, seq, p->gen, p->seq);
+		return p_in_syscall(tf, p_find(tf, id), seq);
 	case COND_P_NOT_SYSCALL:
 		p = p_find(tf, id);
 		return !p || p->status != PROC_SYSCALL;
@@ -265,7 +271,7 @@ bool gort_tracefile_order_holds(const struct tracefile *tf, enum cond cond,
 }
 
 /* Wait until cond, or until the thread loses its proc. */
-static int wait_for(struct attempt *a, enum cond cond, u64 id, u64 seq)
+static __cold int wait_for(struct attempt *a, enum cond cond, u64 id, u64 seq)
 {
 	struct waiter *w = a->tf->frontier.block;
 
@@ -289,24 +295,37 @@ enum need {
 	MUST,
 };
 
+static bool has_need(u64 id, enum need need)
+{
+	return need == MAY || (need == MUST) == (id != NO_ID);
+}
+
 static int need_one(struct attempt *a, u64 id, enum need need,
 		    const char *what)
 {
-	if (need == MUST && unlikely(id == NO_ID))
+	if (has_need(id, need))
+		return OK;
+	if (need == MUST)
 		return CTX_BAD(a, "%s without a %s", type_name(a), what);
-	if (need == MUST_NOT && unlikely(id != NO_ID))
-		return CTX_BAD(a, "%s with a %s, number %llu", type_name(a),
-			       what, ULL(id));
-	return OK;
+	return CTX_BAD(a, "%s with a %s, number %llu", type_name(a), what,
+		       ULL(id));
 }
 
-static int need(struct attempt *a, enum need p, enum need g)
+static __cold int lacks(struct attempt *a, enum need p, enum need g)
 {
 	int rc = need_one(a, a->cur.m, MUST, "thread");
 
 	if (rc == OK)
 		rc = need_one(a, a->cur.p, p, "proc");
 	return rc == OK ? need_one(a, a->cur.g, g, "goroutine") : rc;
+}
+
+static inline int need(struct attempt *a, enum need p, enum need g)
+{
+	if (likely(has_need(a->cur.m, MUST) && has_need(a->cur.p, p) &&
+		   has_need(a->cur.g, g)))
+		return OK;
+	return lacks(a, p, g);
 }
 
 /* The goroutine the event happens on, which must have this status. */
@@ -336,18 +355,21 @@ static int current_p(struct attempt *a, struct pstate **out)
 
 /* --- giving events --- */
 
-static struct tracefile_event *emit_as(struct attempt *a, u8 type)
+/* The first one into what the user gave, the others into the queue. */
+static inline struct tracefile_event *new_event(struct attempt *a, u8 type)
 {
 	struct order *o = &a->tf->order;
-	struct tracefile_event *ev = &o->queue[o->queue_len++];
+	struct tracefile_event *ev = o->out;
 
+	if (unlikely(!ev))
+		ev = &o->queue[o->queue_len++];
+	o->out = NULL;
 	ev->time = a->c->time;
 	ev->thread = (i64)a->cur.m;
 	ev->proc = (i64)a->cur.p;
 	ev->goroutine = (i64)a->cur.g;
 	ev->gen = a->gen;
 	ev->offset = (u64)(a->c->ev - a->tf->data);
-	memset(ev->args, 0, sizeof(ev->args));
 	ev->resource = TRACEFILE_NO_RESOURCE;
 	ev->type = type;
 	ev->nargs = gort_tracefile_specs[type].nargs;
@@ -355,13 +377,22 @@ static struct tracefile_event *emit_as(struct attempt *a, u8 type)
 	return ev;
 }
 
-static struct tracefile_event *emit(struct attempt *a)
+static struct tracefile_event *emit_as(struct attempt *a, u8 type)
 {
-	struct tracefile_event *ev = emit_as(a, a->c->type);
-	u32 i;
+	struct tracefile_event *ev = new_event(a, type);
 
-	for (i = 0; i < ev->nargs; i++)
-		ev->args[i] = a->args[i];
+	memset(ev->args, 0, sizeof(ev->args));
+	return ev;
+}
+
+static inline struct tracefile_event *emit(struct attempt *a)
+{
+	struct tracefile_event *ev = new_event(a, a->c->type);
+
+	ev->args[0] = a->args[0];
+	ev->args[1] = a->args[1];
+	ev->args[2] = a->args[2];
+	ev->args[3] = a->args[3];
 	return ev;
 }
 
@@ -383,7 +414,7 @@ static void set_states(struct tracefile_event *ev, u8 resource, u64 id,
 #define GO(state)	TRACEFILE_GO_##state
 #define PROC(state)	TRACEFILE_PROC_##state
 
-static int emit_go(struct attempt *a, u64 id, unsigned int old,
+static inline int emit_go(struct attempt *a, u64 id, unsigned int old,
 		   unsigned int new)
 {
 	set_states(emit(a), TRACEFILE_GOROUTINE, id, old, new);
@@ -480,24 +511,25 @@ static int proc_status(struct attempt *a)
 	if (taken)
 		return abandoned_status(a, id);
 	if (status == PROC_RUNNING || status == PROC_SYSCALL)
-		a->new.p = id;
+		a->new_p = id;
 	return emit_proc(a, id, old, proc_states[status]);
 }
 
 static int proc_start(struct attempt *a)
 {
 	u64 id = a->args[0], seq = a->args[1];
+	struct pstate *p = p_find(a->tf, id);
 	int rc;
 
-	if (!holds(a, COND_P_IDLE, id, seq))
+	if (!p_idle(a->tf, p, seq))
 		return wait_for(a, COND_P_IDLE, id, seq);
 	if (a->cur.p != NO_ID)
 		return wait_for(a, COND_NONE, 0, 0);
 	rc = need(a, MUST_NOT, MAY);
 	if (rc != OK)
 		return rc;
-	p_set_seq(a, p_find(a->tf, id), PROC_RUNNING, seq);
-	a->new.p = id;
+	p_set_seq(a, p, PROC_RUNNING, seq);
+	a->new_p = id;
 	return emit_proc(a, id, PROC(IDLE), PROC(RUNNING));
 }
 
@@ -515,7 +547,7 @@ static int proc_stop(struct attempt *a)
 	if (rc != OK)
 		return rc;
 	p_set(a, p, PROC_IDLE);
-	a->new.p = NO_ID;
+	a->new_p = NO_ID;
 	return emit_proc(a, a->cur.p, PROC(RUNNING), PROC(IDLE));
 }
 
@@ -528,7 +560,7 @@ static int steal_from(struct attempt *a, u64 id, u64 mid)
 		if (a->cur.p != id)
 			return CTX_BAD(a, "ProcSteal of proc %llu, but the thread "
 				       "has %lld", ULL(id), (long long)a->cur.p);
-		a->new.p = NO_ID;
+		a->new_p = NO_ID;
 		return OK;
 	}
 	m = m_find(a->tf, mid);
@@ -540,23 +572,22 @@ static int steal_from(struct attempt *a, u64 id, u64 mid)
 			       "which has %lld", ULL(id), ULL(mid),
 			       (long long)m->p);
 	m->p = NO_ID;
-	gort_tracefile_wake_thread(a->tf, table_index(&a->tf->order.ms, m));
+	gort_tracefile_wake_thread(a->tf, m_index(a->tf, m));
 	return OK;
 }
 
 static int proc_steal(struct attempt *a)
 {
 	u64 id = a->args[0], seq = a->args[1];
-	struct pstate *p;
+	struct pstate *p = p_find(a->tf, id);
 	bool abandoned;
 	int rc;
 
-	if (!holds(a, COND_P_SYSCALL, id, seq))
+	if (!p_in_syscall(a->tf, p, seq))
 		return wait_for(a, COND_P_SYSCALL, id, seq);
 	rc = need(a, MAY, MAY);
 	if (rc != OK)
 		return rc;
-	p = p_find(a->tf, id);
 	abandoned = p->status == PROC_ABANDONED;
 	p_set_seq(a, p, PROC_IDLE, seq);
 	if (!abandoned)
@@ -582,7 +613,6 @@ static int syscall_status(struct attempt *a, u64 id, u64 mid)
 {
 	struct mstate *m;
 	u64 on;
-	u32 mi;
 
 	if (mid == NO_ID)
 		return CTX_BAD(a, "%s: goroutine %llu is in a system call "
@@ -590,15 +620,14 @@ static int syscall_status(struct attempt *a, u64 id, u64 mid)
 	m = m_find(a->tf, mid);
 	if (mid == a->cur.m) {
 		on = a->gen == a->tf->order.initial_gen ? id : a->cur.g;
-		a->new.g = id;
+		a->new_g = id;
 	} else if (m) {
 		on = m->g;
 		a->cur.g = m->g;
 	} else {
-		mi = gort_tracefile_thread(a->tf, mid);
-		if (mi == NONE32)
+		m = gort_tracefile_thread(a->tf, mid);
+		if (!m)
 			return -ENOMEM;
-		m = table_at(&a->tf->order.ms, mi);
 		m->seen = true;
 		m->g = id;
 		on = id;
@@ -636,7 +665,7 @@ static int go_status(struct attempt *a)
 			       type_name(a), ULL(id));
 	}
 	if (status == GO_RUNNING)
-		a->new.g = id;
+		a->new_g = id;
 	if (rc == OK && status == GO_SYSCALL)
 		rc = syscall_status(a, id, a->args[1]);
 	return rc == OK ? emit_go(a, id, old, go_states[status]) : rc;
@@ -675,7 +704,7 @@ static int go_stop(struct attempt *a)
 		rc = current_g(a, GO_RUNNING, &g);
 	if (rc != OK)
 		return rc;
-	a->new.g = NO_ID;
+	a->new_g = NO_ID;
 	switch (a->c->type) {
 	case TF_GO_DESTROY:
 		g_destroy(a, g);
@@ -692,25 +721,27 @@ static int go_stop(struct attempt *a)
 static int go_start(struct attempt *a)
 {
 	u64 id = a->args[0], seq = a->args[1];
+	struct gstate *g = g_find(a->tf, id);
 	int rc;
 
-	if (!holds(a, COND_G_RUNNABLE, id, seq))
+	if (!g_holds(a->tf, g, GO_RUNNABLE, seq))
 		return wait_for(a, COND_G_RUNNABLE, id, seq);
 	rc = need(a, MUST, MUST_NOT);
 	if (rc != OK)
 		return rc;
-	g_set_seq(a, g_find(a->tf, id), GO_RUNNING, seq);
-	a->new.g = id;
+	g_set_seq(a, g, GO_RUNNING, seq);
+	a->new_g = id;
 	return emit_go(a, id, GO(RUNNABLE), GO(RUNNING));
 }
 
 static int go_unblock(struct attempt *a)
 {
 	u64 id = a->args[0], seq = a->args[1];
+	struct gstate *g = g_find(a->tf, id);
 
-	if (!holds(a, COND_G_WAITING, id, seq))
+	if (!g_holds(a->tf, g, GO_WAITING, seq))
 		return wait_for(a, COND_G_WAITING, id, seq);
-	g_set_seq(a, g_find(a->tf, id), GO_RUNNABLE, seq);
+	g_set_seq(a, g, GO_RUNNABLE, seq);
 	return emit_go(a, id, GO(WAITING), GO(RUNNABLE));
 }
 
@@ -723,15 +754,15 @@ static int go_switch(struct attempt *a)
 	bool ends = a->c->type == TF_GO_SWITCH_DESTROY;
 	u64 id = a->args[0], seq = a->args[1], me = a->cur.g;
 	struct waiter *w = a->tf->frontier.block;
+	struct gstate *g, *next = g_find(a->tf, id);
 	struct tracefile_event *ev;
-	struct gstate *g;
 	int rc = need(a, MUST, MUST);
 
 	if (rc == OK)
 		rc = current_g(a, GO_RUNNING, &g);
 	if (rc != OK)
 		return rc;
-	if (!holds(a, COND_G_WAITING, id, seq)) {
+	if (!g_holds(a->tf, next, GO_WAITING, seq)) {
 		wait_for(a, COND_G_WAITING, id, seq);
 		w[1] = (struct waiter){ .cond = COND_G_NOT_RUNNING, .id = me };
 		return BLOCKED;
@@ -746,8 +777,8 @@ static int go_switch(struct attempt *a)
 	else
 		g_set(a, g, GO_WAITING);
 
-	g_set_seq(a, g_find(a->tf, id), GO_RUNNING, seq);
-	a->new.g = id;
+	g_set_seq(a, next, GO_RUNNING, seq);
+	a->new_g = id;
 	ev = emit_as(a, TF_GO_START);
 	ev->goroutine = TRACEFILE_NONE;
 	ev->args[0] = id;
@@ -813,7 +844,7 @@ static int go_syscall_end_blocked(struct attempt *a)
 	if (rc != OK)
 		return rc;
 	g_set(a, g, GO_RUNNABLE);
-	a->new.g = NO_ID;
+	a->new_g = NO_ID;
 	return emit_go(a, a->cur.g, GO(SYSCALL), GO(RUNNABLE));
 }
 
@@ -830,7 +861,7 @@ static int go_create_syscall(struct attempt *a)
 	rc = g_add(a, id, GO_SYSCALL);
 	if (rc != OK)
 		return rc;
-	a->new.g = id;
+	a->new_g = id;
 	return emit_go(a, id, GO(NOT_EXIST), GO(SYSCALL));
 }
 
@@ -851,14 +882,14 @@ static int go_destroy_syscall(struct attempt *a)
 		rc = current_p(a, &p);
 	if (rc != OK)
 		return rc;
-	a->new.g = NO_ID;
+	a->new_g = NO_ID;
 	if (a->cur.p != NO_ID) {
 		if (p->status != PROC_SYSCALL)
 			return CTX_BAD(a, "%s with proc %lld, whose status is "
 				       "%u", type_name(a),
 				       (long long)a->cur.p, p->status);
 		p_set(a, p, PROC_ABANDONED);
-		a->new.p = NO_ID;
+		a->new_p = NO_ID;
 		ev = emit_as(a, TF_PROC_STEAL);
 		ev->args[0] = a->cur.p;
 		set_states(ev, TRACEFILE_PROC, a->cur.p, PROC(RUNNING),
@@ -1111,7 +1142,7 @@ static int g_ranges(struct attempt *a, u32 **list)
 static int go_range_begin(struct attempt *a)
 {
 	u64 id = a->c->type == TF_STW_BEGIN ? a->args[0] : 0;
-	u32 *list;
+	u32 *list = NULL;
 	int rc = g_ranges(a, &list);
 
 	if (rc == OK)
@@ -1135,7 +1166,7 @@ static int go_range_end(struct attempt *a)
 {
 	struct tracefile_event *ev;
 	struct mark mark;
-	u32 *list;
+	u32 *list = NULL;
 	int rc = g_ranges(a, &list);
 
 	if (rc == OK)
@@ -1305,28 +1336,32 @@ static int (*const handlers[TF_TYPES])(struct attempt *) = {
 
 int gort_tracefile_order_try(struct tracefile *tf, struct cursor *c)
 {
-	struct mstate *m = table_at(&tf->order.ms, c->m);
-	struct attempt a = {
-		.tf = tf, .c = c, .args = c->args, .gen = tf->gen.num,
-		.cur = { NO_ID, NO_ID, NO_ID },
-	};
+	struct mstate *m = m_at(tf, c->m);
+	struct attempt a;
 	int rc;
 
-	if (!tf->order.initial_gen)
-		tf->order.initial_gen = a.gen;
-	if (m->id != NO_ID) {
+	a.tf = tf;
+	a.c = c;
+	a.args = c->args;
+	a.gen = tf->gen.num;
+	if (likely(m->id != NO_ID)) {
 		m->seen = true;
 		a.cur = (struct sched){ m->id, m->p, m->g };
+	} else {
+		a.cur = (struct sched){ NO_ID, NO_ID, NO_ID };
 	}
-	if (!handlers[c->type])
+	a.new_p = a.cur.p;
+	a.new_g = a.cur.g;
+	if (unlikely(!tf->order.initial_gen))
+		tf->order.initial_gen = a.gen;
+	if (unlikely(!handlers[c->type]))
 		return CTX_BAD(&a, "%s does not belong among events",
 			       type_name(&a));
-	a.new = a.cur;
 	rc = handlers[c->type](&a);
-	m = table_at(&tf->order.ms, c->m);
-	if (rc == OK && m->id != NO_ID) {
-		m->p = a.new.p;
-		m->g = a.new.g;
+	if (rc == OK && a.cur.m != NO_ID) {
+		m = m_at(tf, c->m);
+		m->p = a.new_p;
+		m->g = a.new_g;
 	}
 	return rc;
 }

@@ -229,7 +229,7 @@ static int make_last_sync(struct tracefile *tf, struct tracefile_event *ev,
 	return make_sync(tf, ev, tf->last_time);
 }
 
-static int make_sample(struct tracefile *tf, struct tracefile_event *ev,
+static __cold int make_sample(struct tracefile *tf, struct tracefile_event *ev,
 		       const struct sample *s)
 {
 	u64 thread, proc, g;
@@ -247,7 +247,7 @@ static int make_sample(struct tracefile *tf, struct tracefile_event *ev,
 	return TRACEFILE_EVENT;
 }
 
-static int next_generation(struct tracefile *tf, struct tracefile_event *ev)
+static __cold int next_generation(struct tracefile *tf, struct tracefile_event *ev)
 {
 	int rc;
 
@@ -282,27 +282,38 @@ static int pop(struct order *o, struct tracefile_event *ev)
 	return TRACEFILE_EVENT;
 }
 
-static int find_event(struct tracefile *tf, struct tracefile_event *ev)
+static inline int find_event(struct tracefile *tf, struct tracefile_event *ev)
 {
 	struct frontier *f = &tf->frontier;
 	struct generation *g = &tf->gen;
 	bool samples = g->next_sample < g->nsamples;
 	int rc;
 
-	if (tf->order.queue_len)
+	if (unlikely(tf->order.queue_len))
 		return pop(&tf->order, ev);
 	if (!tf->reading || (frontier_empty(f) && !samples))
 		return next_generation(tf, ev);
 	if (samples && (frontier_empty(f) ||
 			g->samples[g->next_sample].time < frontier_time(f)))
 		return make_sample(tf, ev, &g->samples[g->next_sample++]);
+	tf->order.out = ev;
 	rc = gort_tracefile_frontier_advance(tf);
-	return rc < 0 ? rc : pop(&tf->order, ev);
+	return rc < 0 ? rc : TRACEFILE_EVENT;
+}
+
+static __cold int bad_id(struct tracefile *tf, const struct tracefile_event *ev,
+			 const char *what, u64 id)
+{
+	return gort_tracefile_fail(tf, tf->data + ev->offset, (u64)ev->thread,
+		"%s with %s %llu, which is not known",
+		gort_tracefile_specs[ev->type].name, what,
+		(unsigned long long)id);
 }
 
 /* The stacks and strings an event names must be known. */
-static int check_ids(struct tracefile *tf, const struct tracefile_event *ev,
-		     const struct spec *spec)
+static inline int check_ids(struct tracefile *tf,
+			    const struct tracefile_event *ev,
+			    const struct spec *spec)
 {
 	const struct generation *g = &tf->gen;
 	u64 id;
@@ -311,23 +322,17 @@ static int check_ids(struct tracefile *tf, const struct tracefile_event *ev,
 	for (i = 0; i < spec->nstacks; i++) {
 		id = ev->args[spec->stacks[i]];
 		if (unlikely(!has_id(&g->stacks, id)))
-			return gort_tracefile_fail(tf, tf->data + ev->offset,
-				(u64)ev->thread, "%s with stack %llu, which is "
-				"not known", spec->name,
-				(unsigned long long)id);
+			return bad_id(tf, ev, "stack", id);
 	}
 	for (i = 0; i < spec->nstrings; i++) {
 		id = ev->args[spec->strings[i]];
 		if (unlikely(!has_id(&g->strings, id)))
-			return gort_tracefile_fail(tf, tf->data + ev->offset,
-				(u64)ev->thread, "%s with string %llu, which is "
-				"not known", spec->name,
-				(unsigned long long)id);
+			return bad_id(tf, ev, "string", id);
 	}
 	return TRACEFILE_EVENT;
 }
 
-static int complete_event(struct tracefile *tf, struct tracefile_event *ev)
+static inline int complete_event(struct tracefile *tf, struct tracefile_event *ev)
 {
 	const struct spec *spec;
 	int rc = TRACEFILE_EVENT;

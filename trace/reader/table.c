@@ -10,6 +10,7 @@
  * Invariants:
  *  I1  slots is NULL, or has mask + 1 > 2 * n elements.
  *  I2  From the home of an entry to where it is, no slot is empty.
+ *  I3  memo has mask + 1 elements, each 0 or what a slot has.
  */
 #include "internal.h"
 
@@ -17,29 +18,49 @@
 
 #define FIRST_SLOTS	64u
 
+/* The memo of tables without slots: nothing is noted in it. */
+static u32 no_memo[1];
+
 void gort_tracefile_table_init(struct table *t, size_t size, u64 seed)
 {
 	memset(t, 0, sizeof(*t));
 	t->size = (u32)size;
+	t->memo = no_memo;
 	t->seed = hash_mix(seed);
-}
-
-void gort_tracefile_table_free(struct table *t)
-{
-	free(t->slots);
-	free(t->entries);
-	t->slots = NULL;
-	t->entries = NULL;
-	t->n = 0;
-	t->cap = 0;
 }
 
 void gort_tracefile_table_reset(struct table *t)
 {
 	free(t->slots);
 	t->slots = NULL;
+	t->memo = no_memo;
 	t->mask = 0;
 	t->n = 0;
+}
+
+void gort_tracefile_table_free(struct table *t)
+{
+	gort_tracefile_table_reset(t);
+	free(t->entries);
+	t->entries = NULL;
+	t->cap = 0;
+}
+
+void *gort_tracefile_table_search(const struct table *t, u64 id)
+{
+	u64 *entry;
+	u32 i;
+
+	if (!t->slots)
+		return NULL;
+	for (i = table_home(t, id); t->slots[i]; i = (i + 1) & t->mask) {
+		entry = table_at(t, t->slots[i] - 1);
+		if (*entry == id) {
+			t->memo[id & t->mask] = t->slots[i];
+			return entry;
+		}
+	}
+	return NULL;
 }
 
 bool gort_tracefile_grow(void *array, u32 n, u32 *cap, size_t size)
@@ -77,11 +98,12 @@ static bool more_slots(struct table *t)
 
 	if (n > (size_t)1 << 31)
 		return false;
-	slots = calloc(n, sizeof(*slots));
+	slots = calloc(n, 2 * sizeof(*slots));
 	if (!slots)
 		return false;
 	free(t->slots);
 	t->slots = slots;
+	t->memo = slots + n;
 	t->mask = (u32)(n - 1);
 	for (i = 0; i < t->n; i++)
 		put_slot(t, *(u64 *)table_at(t, i), i);
@@ -100,6 +122,7 @@ void *gort_tracefile_table_add(struct table *t, u64 id)
 	memset(entry, 0, t->size);
 	*(u64 *)entry = id;
 	put_slot(t, id, t->n++);
+	t->memo[id & t->mask] = t->n;
 	return entry;
 }
 
@@ -138,6 +161,8 @@ void gort_tracefile_table_del(struct table *t, void *entry)
 	u32 index = table_index(t, entry), last = t->n - 1;
 	u64 last_id = *(u64 *)table_at(t, last);
 
+	t->memo[*(u64 *)entry & t->mask] = 0;
+	t->memo[last_id & t->mask] = 0;
 	clear_slot(t, find_slot(t, *(u64 *)entry, index));
 	if (index != last) {
 		t->slots[find_slot(t, last_id, last)] = index + 1;

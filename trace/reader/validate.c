@@ -29,14 +29,12 @@ static int check_time(struct tracefile *tf, const struct tracefile_event *ev)
 }
 
 /* All but the innermost must be complete. */
-static int check_stack(struct tracefile *tf, const struct tracefile_event *ev,
-		       u64 stack)
+static __cold int check_frames(struct tracefile *tf,
+			       const struct tracefile_event *ev, u64 stack)
 {
 	struct tracefile_frame f[TRACEFILE_MAX_FRAMES];
 	size_t n, i;
 
-	if (likely(!stack || !tf->gen.bad_frames))
-		return 0;
 	n = gort_tracefile_stack(tf, stack, f);
 	for (i = 1; i < n; i++)
 		if (!frame_complete(&f[i]))
@@ -98,7 +96,10 @@ static int check_sync(struct tracefile *tf, const struct tracefile_event *ev)
 
 /* --- transitions --- */
 
-/* A goroutine or proc as this file sees it. */
+/*
+ * A goroutine or proc as this file sees it.  What is done with views is to be
+ * inlined, so that there are none.
+ */
 struct view {
 	u8 *state;
 	u32 *thread;		/* NONE32: runs on none */
@@ -106,7 +107,7 @@ struct view {
 	bool has_ranges;
 };
 
-static bool executing(const struct view *v, u8 state)
+static __folded bool executing(const struct view *v, u8 state)
 {
 	if (v->goroutine)
 		return state == TRACEFILE_GO_RUNNING ||
@@ -114,62 +115,48 @@ static bool executing(const struct view *v, u8 state)
 	return state == TRACEFILE_PROC_RUNNING;
 }
 
-static struct view view_of(struct tracefile *tf,
-			   const struct tracefile_event *ev)
-{
-	struct gstate *g;
-	struct pstate *p;
-
-	if (ev->resource == TRACEFILE_GOROUTINE) {
-		g = table_find(&tf->order.gs, (u64)ev->id);
-		return (struct view){ &g->v_state, &g->v_thread, true,
-				      g->ranges != NONE32 };
-	}
-	p = table_find(&tf->order.ps, (u64)ev->id);
-	return (struct view){ &p->v_state, &p->v_thread, false,
-			      p->ranges != NONE32 };
-}
-
 /* What runs on a thread. */
-static u64 *on_thread(struct tracefile *tf, u32 mi, const struct view *v)
+static __folded u64 *on_thread(struct mstate *m, const struct view *v)
 {
-	struct mstate *m = table_at(&tf->order.ms, mi);
-
 	return v->goroutine ? &m->v_g : &m->v_p;
 }
 
-static int starts(struct tracefile *tf, const struct tracefile_event *ev,
-		  const struct view *v)
+static __folded int starts(struct tracefile *tf,
+			   const struct tracefile_event *ev,
+			   const struct view *v)
 {
+	struct mstate *m;
 	u64 *on;
-	u32 mi;
 
 	if (ev->thread == TRACEFILE_NONE)
 		return BROKEN(tf, ev, "number %lld runs without a thread",
 			      (long long)ev->id);
-	mi = gort_tracefile_thread(tf, (u64)ev->thread);
-	if (mi == NONE32)
+	m = table_find(&tf->order.ms, (u64)ev->thread);
+	if (unlikely(!m))
+		m = gort_tracefile_thread(tf, (u64)ev->thread);
+	if (!m)
 		return -ENOMEM;
-	on = on_thread(tf, mi, v);
+	on = on_thread(m, v);
 	if (*on != NO_ID && *on != (u64)ev->id)
 		return BROKEN(tf, ev, "%s %lld starts on a thread that runs %lld",
 			      v->goroutine ? "goroutine" : "proc",
 			      (long long)ev->id, (long long)*on);
 	*on = (u64)ev->id;
-	*v->thread = mi;
+	*v->thread = m_index(tf, m);
 	return 0;
 }
 
 /* order.c has made sure that it ran, and starts() that it is noted where. */
-static void stops(struct tracefile *tf, const struct view *v)
+static __folded void stops(struct tracefile *tf, const struct view *v)
 {
-	*on_thread(tf, *v->thread, v) = NO_ID;
+	*on_thread(m_at(tf, *v->thread), v) = NO_ID;
 	*v->thread = NONE32;
 }
 
 /* Both kinds of states begin with undetermined and not existing. */
-static int check_states(struct tracefile *tf, const struct tracefile_event *ev,
-			const struct view *v)
+static __cold int check_rare_states(struct tracefile *tf,
+				    const struct tracefile_event *ev,
+				    const struct view *v)
 {
 	const char *what = v->goroutine ? "goroutine" : "proc";
 	long long id = ev->id;
@@ -186,18 +173,33 @@ static int check_states(struct tracefile *tf, const struct tracefile_event *ev,
 			ev->old_state > TRACEFILE_GO_NOT_EXIST)
 		return BROKEN(tf, ev, "%s %lld leaves state %u, but was in %u",
 			      what, id, ev->old_state, *v->state);
+	return 0;
+}
+
+static __folded int check_states(struct tracefile *tf,
+				 const struct tracefile_event *ev,
+				 const struct view *v)
+{
+	struct view copy;
+	int err;
+
+	if (unlikely(ev->old_state != *v->state ||
+		     ev->old_state <= TRACEFILE_GO_NOT_EXIST ||
+		     ev->new_state <= TRACEFILE_GO_NOT_EXIST)) {
+		copy = *v;	/* so that v is nowhere */
+		err = check_rare_states(tf, ev, &copy);
+		if (err)
+			return err;
+	}
 	*v->state = ev->new_state;
 	return 0;
 }
 
-static int check_transition(struct tracefile *tf,
-			    const struct tracefile_event *ev)
+static __folded int check_view(struct tracefile *tf,
+			       const struct tracefile_event *ev, struct view v)
 {
-	struct view v = view_of(tf, ev);
-	int err = check_stack(tf, ev, gort_tracefile_own_stack(ev));
+	int err = check_states(tf, ev, &v);
 
-	if (!err)
-		err = check_states(tf, ev, &v);
 	if (err)
 		return err;
 	if (executing(&v, ev->new_state))
@@ -205,6 +207,30 @@ static int check_transition(struct tracefile *tf,
 	if (executing(&v, ev->old_state))
 		stops(tf, &v);
 	return 0;
+}
+
+static int check_transition(struct tracefile *tf,
+			    const struct tracefile_event *ev)
+{
+	struct gstate *g;
+	struct pstate *p;
+	u64 stack;
+	int err;
+
+	if (unlikely(tf->gen.bad_frames)) {
+		stack = gort_tracefile_own_stack(ev);
+		err = stack ? check_frames(tf, ev, stack) : 0;
+		if (err)
+			return err;
+	}
+	if (likely(ev->resource == TRACEFILE_GOROUTINE)) {
+		g = table_find(&tf->order.gs, (u64)ev->id);
+		return check_view(tf, ev, (struct view){
+			&g->v_state, &g->v_thread, true, g->ranges != NONE32 });
+	}
+	p = table_find(&tf->order.ps, (u64)ev->id);
+	return check_view(tf, ev, (struct view){
+		&p->v_state, &p->v_thread, false, p->ranges != NONE32 });
 }
 
 /* --- the rest --- */
@@ -236,8 +262,8 @@ int gort_tracefile_validate(struct tracefile *tf,
 {
 	int err = check_time(tf, ev);
 
-	if (!err)
-		err = check_stack(tf, ev, ev->stack);
+	if (unlikely(ev->stack && tf->gen.bad_frames) && !err)
+		err = check_frames(tf, ev, ev->stack);
 	if (err)
 		return err;
 	switch (ev->kind) {
