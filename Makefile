@@ -365,6 +365,8 @@ $(O)/gort.o: $(O)/gort-test.o FORCE
 $(O)/libgort.a: $(O)/gort.o $(lib-objs) FORCE
 	$(call if_changed,ar)
 
+$(O)/trace/cmd/flame_js.o: trace/cmd/flame.js
+
 $(O)/gort: $(cmd-objs) $(O)/libgort.a FORCE
 	$(call if_changed,link_cmd)
 

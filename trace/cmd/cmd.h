@@ -57,6 +57,7 @@ struct cmd {
 };
 
 extern const struct cmd cmd_trace_check;
+extern const struct cmd cmd_trace_flame;
 extern const struct cmd cmd_trace_info;
 
 /* --- main.c --- */

@@ -30,6 +30,7 @@
 static const struct cmd *const cmds[] = {
 	&cmd_trace_info,
 	&cmd_trace_check,
+	&cmd_trace_flame,
 };
 
 #define for_each_cmd(c) \

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: ISC
+/*
+ * trace/cmd/format.c - times and names as text.
+ *
+ * Names come from files that anyone may have written, and go to terminals and
+ * browsers.
+ */
+#include "format.h"
+
+#include <string.h>
+
+static const struct unit {
+	const char *name;
+	uint64_t ns;
+} units[] = {
+	{ "ns", 1 },
+	{ "us", 1000 },
+	{ "ms", 1000000 },
+	{ "s", 1000000000 },
+};
+
+#define NR_UNITS	(sizeof(units) / sizeof(units[0]))
+
+const char *format_ns(char buf[FORMAT_NS], uint64_t ns)
+{
+	double v = (double)ns;
+	int decimals;
+	size_t i = 0;
+
+	if (ns < 1000) {
+		snprintf(buf, FORMAT_NS, "%uns", (unsigned int)ns);
+		return buf;
+	}
+	/* What would be rounded to 1000 is 1.00 of the next. */
+	for (; v >= 999.5 && i < NR_UNITS - 1; i++)
+		v /= 1000;
+	decimals = v < 9.995 ? 2 : v < 99.95 ? 1 : 0;
+	snprintf(buf, FORMAT_NS, "%.*f%s", decimals, v, units[i].name);
+	return buf;
+}
+
+static const struct unit *find_unit(const char *p, size_t len)
+{
+	size_t i;
+
+	for (i = 0; i < NR_UNITS; i++)
+		if (strlen(units[i].name) == len &&
+		    !memcmp(units[i].name, p, len))
+			return &units[i];
+	return NULL;
+}
+
+bool parse_ns(const char *p, size_t len, uint64_t *ns)
+{
+	const char *end = p + len, *first = p, *point = NULL;
+	const struct unit *unit;
+	double v = 0, scale = 1;
+
+	for (; p < end && (*p == '.' || (*p >= '0' && *p <= '9')); p++) {
+		if (*p == '.' && (point || p == first))
+			return false;
+		if (*p == '.') {
+			point = p;
+			continue;
+		}
+		v = v * 10 + (*p - '0');
+		scale *= point ? 10 : 1;
+	}
+	unit = find_unit(p, (size_t)(end - p));
+	if (p == first || p - 1 == point || !unit)
+		return false;
+	v = v / scale * (double)unit->ns + 0.5;
+	if (!(v < 18446744073709551616.0))
+		return false;
+	*ns = (uint64_t)v;
+	return true;
+}
+
+/*
+ * The bytes of the character at p, 0 if none of UTF-8 stands there: too long,
+ * cut off, half of a pair, or too large.  RFC 3629, section 4.
+ */
+static size_t utf8_len(const unsigned char *p, size_t len)
+{
+	size_t n = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 :
+		   *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
+	size_t i;
+
+	if (n > len)
+		return 0;
+	for (i = 1; i < n; i++)
+		if ((p[i] & 0xc0) != 0x80)
+			return 0;
+	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
+	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
+		return 0;
+	return n;
+}
+
+/* C0 and C1, with which terminals do things, and DEL. */
+static bool is_control(const unsigned char *p)
+{
+	return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
+}
+
+/* U+FFFE and U+FFFF. */
+static bool is_noncharacter(const unsigned char *p)
+{
+	return *p == 0xef && p[1] == 0xbf && p[2] >= 0xbe;
+}
+
+static void put_xml_char(FILE *f, const unsigned char *p, size_t n)
+{
+	switch (*p) {
+	case '<':
+		fputs("&lt;", f);
+		return;
+	case '>':
+		fputs("&gt;", f);
+		return;
+	case '&':
+		fputs("&amp;", f);
+		return;
+	case '"':
+		fputs("&quot;", f);
+		return;
+	default:
+		fwrite(p, 1, n, f);
+	}
+}
+
+void put_xml(FILE *f, const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n;
+
+	for (; len; p += n, len -= n) {
+		n = utf8_len(p, len);
+		if (n && !is_control(p) && !is_noncharacter(p)) {
+			put_xml_char(f, p, n);
+			continue;
+		}
+		fputs("\xef\xbf\xbd", f);
+		n = n ? n : 1;
+	}
+}
+
+void put_plain(FILE *f, const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n;
+
+	for (; len; p += n, len -= n) {
+		n = utf8_len(p, len);
+		if (n && !is_control(p)) {
+			fwrite(p, 1, n, f);
+			continue;
+		}
+		putc('?', f);
+		n = n ? n : 1;
+	}
+}
+
+size_t plain_width(const char *text, size_t len)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n, width = 0;
+
+	for (; len; p += n, len -= n, width++) {
+		n = utf8_len(p, len);
+		n = n ? n : 1;
+	}
+	return width;
+}
+
+size_t utf8_cut(const char *text, size_t len, size_t max)
+{
+	const unsigned char *p = (const unsigned char *)text;
+	size_t n, at = 0;
+
+	while (at < len) {
+		n = utf8_len(p + at, len - at);
+		n = n ? n : 1;
+		if (at + n > max)
+			break;
+		at += n;
+	}
+	return at;
+}
