@@ -56,6 +56,8 @@ struct cmd {
 	int (*run)(int nargs, char **args);
 };
 
+extern const struct cmd cmd_nonpreempt_diff;
+extern const struct cmd cmd_nonpreempt_top;
 extern const struct cmd cmd_trace_check;
 extern const struct cmd cmd_trace_flame;
 extern const struct cmd cmd_trace_info;

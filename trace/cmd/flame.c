@@ -337,6 +337,22 @@ static int run_trace(const char *path)
 
 /* --- folded stacks --- */
 
+static u32 add_folded_name(u32 node, const char *p, size_t len)
+{
+	char *copy;
+	u32 name;
+
+	if (!len || !memchr(p, '\\', len)) {
+		name = calltree_name(&tree, p, len);
+	} else {
+		copy = cmd_alloc(len);
+		len = unescape(copy, p, len);
+		name = calltree_name_copy(&tree, copy, len);
+		free(copy);
+	}
+	return calltree_child(&tree, node, name);
+}
+
 /* "main;read_all;read 1234".  False: not like this. */
 static bool add_line(const char *p, const char *end)
 {
@@ -353,8 +369,8 @@ static bool add_line(const char *p, const char *end)
 		return false;
 	for (; p; p = semicolon ? semicolon + 1 : NULL) {
 		semicolon = memchr(p, ';', (size_t)(blank - p));
-		node = calltree_child(&tree, node, calltree_name(&tree, p,
-			(size_t)((semicolon ? semicolon : blank) - p)));
+		node = add_folded_name(node, p, (size_t)
+				       ((semicolon ? semicolon : blank) - p));
 	}
 	calltree_add(&tree, node, weight);
 	return true;

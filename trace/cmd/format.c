@@ -76,6 +76,30 @@ bool parse_ns(const char *p, size_t len, uint64_t *ns)
 	return true;
 }
 
+static int hex_digit(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+size_t unescape(char *out, const char *p, size_t len)
+{
+	size_t i, n = 0;
+
+	for (i = 0; i < len; n++) {
+		if (len - i >= 4 && p[i] == '\\' && p[i + 1] == 'x' &&
+		    hex_digit(p[i + 2]) >= 0 && hex_digit(p[i + 3]) >= 0) {
+			out[n] = (char)(hex_digit(p[i + 2]) << 4 |
+					hex_digit(p[i + 3]));
+			i += 4;
+		} else {
+			out[n] = p[i++];
+		}
+	}
+	return n;
+}
+
 /*
  * The bytes of the character at p, 0 if none of UTF-8 stands there: too long,
  * cut off, half of a pair, or too large.  RFC 3629, section 4.

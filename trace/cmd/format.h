@@ -27,6 +27,12 @@ bool parse_ns(const char *p, size_t len, uint64_t *ns);
  */
 void put_xml(FILE *f, const char *p, size_t len);
 
+/*
+ * \xHH becomes the byte it stands for, as the profiler of non-preemptible
+ * sections writes what is special.  out has room for len; returns how many.
+ */
+size_t unescape(char *out, const char *p, size_t len);
+
 /* For terminals: control characters and what is no UTF-8 become "?". */
 void put_plain(FILE *f, const char *p, size_t len);
 

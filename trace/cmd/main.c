@@ -31,6 +31,8 @@ static const struct cmd *const cmds[] = {
 	&cmd_trace_info,
 	&cmd_trace_check,
 	&cmd_trace_flame,
+	&cmd_nonpreempt_top,
+	&cmd_nonpreempt_diff,
 };
 
 #define for_each_cmd(c) \
