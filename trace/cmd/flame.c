@@ -8,7 +8,8 @@
  *	--cpu		samples, by the stacks they were taken with
  *	--block		how long goroutines waited: from when one blocks or
  *			enters a system call, with its stack there, until it
- *			can run again or the trace ends; below the stacks, why
+ *			can run again or the trace ends; below the stacks, why.
+ *			Not what the tracer itself waits for
  *	--nonpreempt	sections that the profiler marked as long: logs of
  *			category "nonpreempt", "KIND WHAT 12.3us"
  *
@@ -151,10 +152,16 @@ static struct tracefile_str reason_of(const struct tracefile_event *ev,
 	return d->text;
 }
 
+static bool is_text(struct tracefile_str s, const char *text)
+{
+	return strlen(text) == s.len && !memcmp(text, s.p, s.len);
+}
+
+/* The tracer's own goroutines wait all the time. */
 static bool reason_wanted(struct tracefile_str reason)
 {
-	return !block_reason || (strlen(block_reason) == reason.len &&
-				 !memcmp(block_reason, reason.p, reason.len));
+	return block_reason ? is_text(reason, block_reason) :
+			      !is_text(reason, "trace");
 }
 
 static void begin_wait(const struct tracefile *tf,
@@ -252,7 +259,7 @@ static void add_log(const struct tracefile *tf, const struct tracefile_event *ev
 	u64 ns;
 
 	gort_tracefile_details(tf, ev, &d);
-	if (d.text.len != 10 || memcmp(d.text.p, "nonpreempt", 10) != 0)
+	if (!is_text(d.text, "nonpreempt"))
 		return;
 	end = d.message.p + d.message.len;
 	blank = d.message.len ? memchr(d.message.p, ' ', d.message.len) : NULL;
@@ -434,7 +441,8 @@ const struct cmd cmd_trace_flame = {
 "\n"
 "Goroutines that block are drawn by REASON: \"chan receive\", \"sync mutex\",\n"
 "\"sleep\", \"network\", \"system call\", ...; those of a trace are listed if it has\n"
-"none of the one that is wanted.\n"
+"none of the one that is wanted.  \"trace\" is the tracer itself, which is left out\n"
+"unless it is wanted.\n"
 "\n"
 "Folded stacks are lines like \"main;read_all;read 123\", as the profiler of\n"
 "non-preemptible sections writes them (--folded=ns) and many other tools do.\n",
