@@ -557,7 +557,7 @@ inst		:= $(DESTDIR)$(PREFIX)
 
 install: all
 	install -d $(inst)/bin $(inst)/include/gort $(inst)/lib/gort $(inst)/lib/pkgconfig \
-		$(inst)/share/gort
+		$(inst)/share/gort $(inst)/share/man/man1
 	install -m 644 $(wildcard */include/gort/*.h) $(inst)/include/gort
 	install -m 644 $(O)/libgort.a $(inst)/lib
 	$(if $(malloc-so),install -m 755 $(malloc-so) $(inst)/lib)
@@ -565,6 +565,7 @@ install: all
 	install -m 644 $(O)/gort.specs $(inst)/lib/gort
 	install -m 755 $(as-tool) $(inst)/lib/gort/as
 	install -m 755 $(O)/gort $(inst)/bin
+	install -m 644 trace/cmd/gort.1 $(inst)/share/man/man1
 	install -m 644 kernel/gort-gdb.py $(inst)/share/gort
 
 uninstall:
@@ -572,7 +573,8 @@ uninstall:
 	rm -f $(inst)/lib/libgort.a $(inst)/lib/libgort-malloc.so
 	rm -f $(inst)/lib/pkgconfig/gort.pc
 	rm -f $(inst)/lib/gort/gort.specs $(inst)/lib/gort/as
-	rm -f $(inst)/bin/gort $(inst)/share/gort/gort-gdb.py
+	rm -f $(inst)/bin/gort $(inst)/share/man/man1/gort.1
+	rm -f $(inst)/share/gort/gort-gdb.py
 	-rmdir $(inst)/include/gort $(inst)/lib/gort $(inst)/share/gort
 
 # ---------------------------------------------------------------------------

@@ -23,7 +23,8 @@ all_there()
 	ls -l "$lib/libgort.a" "$lib/libgort-malloc.so" \
 		"$lib/gort/gort.specs" \
 		"$dest$prefix/include/gort/gort.h" \
-		"$dest$prefix/share/gort/gort-gdb.py" &&
+		"$dest$prefix/share/gort/gort-gdb.py" \
+		"$dest$prefix/share/man/man1/gort.1" &&
 		test -x "$lib/gort/as" && test -x "$dest$prefix/bin/gort" &&
 		pkg-config --exists gort
 }
