@@ -269,6 +269,7 @@ __g0_noreturn void m_leave(struct m *mp)
 	mp->gone = true;
 	sched.ngone_ms++;
 	unlock(&sched.lock);
+	nonpreempt_sleep(mp);
 	san_switch(&mp->thread_g);
 	arch_gogo(&mp->thread_g);
 }
@@ -342,6 +343,7 @@ __attribute__((noinline)) void m_begin_helper(struct m *mp)
 	t->g = mp->g0;
 	t->where = ON_G0;
 	mp->errno_addr = &errno;
+	mp->nonpreempt.exempt = true;
 	mp->tid = (int)syscall(SYS_gettid);
 	/* For the profiler: the stack below fn's frame record. */
 	mp->g0->seg0.top = *(uintptr_t *)__builtin_frame_address(0);
@@ -497,8 +499,10 @@ void __systemstack handoff_p(struct p *pp)
 static void __systemstack m_sleep_locked(struct m *mp)
 {
 	unlock(&sched.lock);
+	nonpreempt_sleep(mp);
 	note_sleep(&mp->park);
 	note_clear(&mp->park);
+	nonpreempt_awake(mp);
 	lock(&sched.lock);
 }
 

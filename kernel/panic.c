@@ -44,7 +44,7 @@ void panic_begin(void)
 
 	/* No other goroutine runs on this thread any more. */
 	if (getg())
-		acquirem();
+		acquirem_quiet();
 	/* Release: pairs with panic_freeze(). */
 	if (atomic_compare_exchange_strong_explicit(&panic_dying, &none, self,
 			memory_order_acq_rel, memory_order_acquire))

@@ -101,6 +101,8 @@ void preempt_ask_locked(struct m *mp, bool again)
 	if (mp->gone || !atomic_load_explicit(&mp->guard_addr,
 					      memory_order_acquire))
 		return;
+	if (nonpreempt_profiled())
+		nonpreempt_ops->asked(mp);
 	__atomic_store_n(atomic_load_explicit(&mp->guard_addr,
 					      memory_order_relaxed),
 			 GUARD_POISON, __ATOMIC_RELAXED);
@@ -202,6 +204,8 @@ static __g0_noreturn void async_preempt_m(struct g *gp)
 
 	mp->locks--;		/* of the signal handler */
 	if (nothing_else(gp)) {
+		if (nonpreempt_profiled())
+			nonpreempt_end_all(mp);
 		san_switch(gp);
 		arch_gogo(gp);
 		return;

@@ -376,8 +376,10 @@ static bool __systemstack poll_wait(struct gqueue *list)
 	if (any && !stopping()) {
 		atomic_store_explicit(&sched.poll_until, until,
 				      memory_order_relaxed);
+		nonpreempt_sleep(getm());
 		*list = netpoll(until == TIME_NEVER ? -1 :
 				until > now ? until - now : 0);
+		nonpreempt_awake(getm());
 		poll_end(nanotime());
 	}
 	return any;
@@ -649,6 +651,8 @@ __g0_noreturn void schedule(void)
 	if (unlikely(!gp))
 		m_leave(mp);
 	execute(mp, gp);
+	if (nonpreempt_profiled())
+		nonpreempt_end_all(mp);
 	san_switch(gp);
 	arch_gogo(gp);
 }
@@ -687,6 +691,8 @@ void sched_park(struct lock *l, enum wait_reason why)
 {
 	struct g *gp = getg();
 
+	if (unlikely(gp->nonpreempt))
+		nonpreempt_blocked(gp, "blocks");
 	gp->wait_lock = l;
 	gp->wait_reason = why;
 	gp->wait_since = atomic_load_explicit(&sched.clock,
@@ -808,6 +814,8 @@ static __g0_noreturn void yield_m(struct g *gp)
 
 void sched_yield_g(void)
 {
+	if (unlikely(getg()->nonpreempt))
+		nonpreempt_blocked(getg(), "yields");
 	mcall(yield_m);
 }
 
@@ -884,6 +892,7 @@ struct g *g_new(struct m *mp, void (*fn)(void *), void *arg, size_t copy,
 	gp->where = ON_GOROUTINE;
 	gp->lockedm = NULL;
 	gp->nlocked = 0;
+	gp->nonpreempt = 0;
 	atomic_store_explicit(&gp->preempt, false, memory_order_relaxed);
 	atomic_store_explicit(&gp->preempt_stop, false, memory_order_relaxed);
 	g_set_id(mp, gp);
@@ -965,6 +974,8 @@ static __g0_noreturn void exit_m(struct g *gp)
 /* Every goroutine's last call; the stack is not unwound. */
 __noreturn void goroutine_exit(void)
 {
+	if (unlikely(getg()->nonpreempt))
+		nonpreempt_blocked(getg(), "ends");
 	mcall(exit_m);
 	__builtin_unreachable();
 }

@@ -18,6 +18,8 @@ static inline void mcall(void (*fn)(struct g *gp))
 	struct g *gp = getg();
 
 	gp->saved_errno = *gp->m->errno_addr;
+	if (nonpreempt_profiled())
+		nonpreempt_begin(gp->m, GORT_NONPREEMPT_SWITCH, (uintptr_t)fn);
 	san_switch(gp->m->g0);
 	arch_mcall(fn);
 }
@@ -109,6 +111,31 @@ void m_unlock_g(struct m *mp, struct g *gp)
 
 /* proc.c */
 void schedule(void);
+
+/*
+ * mp is about to sleep, or to wait in the kernel, with nothing to preempt; and
+ * has woken up, to go on in the scheduler.
+ */
+static inline void nonpreempt_sleep(struct m *mp)
+{
+	if (nonpreempt_profiled())
+		nonpreempt_end_all(mp);
+}
+
+static inline void nonpreempt_awake(struct m *mp)
+{
+	if (nonpreempt_profiled())
+		nonpreempt_begin(mp, GORT_NONPREEMPT_SWITCH,
+				 (uintptr_t)schedule);
+}
+
+/* The goroutine that mcall() has left goes on. */
+static inline void nonpreempt_back(struct m *mp)
+{
+	if (nonpreempt_profiled())
+		nonpreempt_end(mp, GORT_NONPREEMPT_SWITCH, NONPREEMPT_ANY);
+}
+
 struct g *g_new(struct m *mp, void (*fn)(void *), void *arg, size_t copy,
 		bool background);
 void g_free(struct p *pp, struct g *gp);

@@ -15,6 +15,7 @@
 #include "kernel/debug.h"
 #include "kernel/histogram.h"
 #include "kernel/lock.h"
+#include "kernel/nonpreempt.h"
 #include "kernel/panic.h"
 #include "kernel/timer.h"
 #include "mm/stack.h"
@@ -150,6 +151,8 @@ struct g {
 	uintptr_t syscall_pc, syscall_fp, syscall_sp;
 	struct segment *syscall_seg;	/* those before it stay, too */
 	u32 nlocked;		/* times gort_lock_os_thread() was called */
+	u32 nonpreempt;		/* the same of gort_nonpreempt_begin(), */
+	const char *nonpreempt_name; /* and what the first of them said */
 	bool pinned;		/* lockedm is for the time of a preemption */
 
 	bool system;		/* g0, or stands for a thread */
@@ -205,6 +208,7 @@ struct m {
 
 	struct m_trace trace;
 	struct m_sigprof sigprof;
+	struct m_nonpreempt nonpreempt;
 
 	/* Set by whoever wakes it, before the note. */
 	struct p *nextp;
@@ -347,8 +351,11 @@ static inline struct m *getm(void)
 	return getg()->m;
 }
 
-/* No switch to another M until release: no yield at a stack check. */
-static inline struct m *acquirem(void)
+/*
+ * No switch to another M until release: no yield at a stack check.  Quietly:
+ * what it is for is a section of another kind, or none.
+ */
+static inline struct m *acquirem_quiet(void)
 {
 	struct m *mp = getg()->m;
 
@@ -357,15 +364,34 @@ static inline struct m *acquirem(void)
 	return mp;
 }
 
-static inline void releasem(struct m *mp)
+static inline void releasem_quiet(struct m *mp)
 {
 	barrier();
 	mp->locks--;
 }
 
+static inline struct m *acquirem(void)
+{
+	struct m *mp = acquirem_quiet();
+
+	if (nonpreempt_profiled())
+		nonpreempt_begin(mp, GORT_NONPREEMPT_THREAD, 0);
+	return mp;
+}
+
+static inline void releasem(struct m *mp)
+{
+	if (nonpreempt_profiled())
+		nonpreempt_end(mp, GORT_NONPREEMPT_THREAD, 0);
+	releasem_quiet(mp);
+}
+
 static inline void lock(struct lock *l)
 {
-	acquirem();
+	struct m *mp = acquirem_quiet();
+
+	if (nonpreempt_profiled())
+		nonpreempt_begin(mp, GORT_NONPREEMPT_LOCK, l->rank);
 	lock_raw(l);
 }
 
@@ -373,8 +399,11 @@ static inline void unlock(struct lock *l)
 {
 	struct m *mp = getm();
 
-	unlock_raw(l);
-	releasem(mp);
+	if (nonpreempt_profiled())
+		nonpreempt_unlock(mp, l);
+	else
+		unlock_raw(l);
+	releasem_quiet(mp);
 }
 
 /* Is the caller a goroutine on its own stack (not g0, not gsignal)? */

@@ -300,10 +300,14 @@ static void on_ours(u32 weight, const void *uc)
 
 	if (!g0)
 		return;
+	if (nonpreempt_profiled())
+		nonpreempt_begin_signal(g0->m, SIGPROF, sigcontext_pc(uc));
 	/* Acquire: pairs with the release in begin_locked(). */
 	ring = atomic_load_explicit(&g0->m->sigprof.ring, memory_order_acquire);
 	if (ring)
 		take_sample(g0->m, ring, weight, uc);
+	if (nonpreempt_profiled())
+		nonpreempt_end(g0->m, GORT_NONPREEMPT_SIGNAL, SIGPROF);
 }
 
 static void on_sigprof(int sig, siginfo_t *info, void *uc)

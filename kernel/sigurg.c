@@ -55,18 +55,19 @@ static bool may_stop(const struct tls *t, struct g *gp, const void *uc)
 			   sigcontext_call_size(uc);
 }
 
-static void stop_goroutine(void *uc)
+/* Has the interrupted goroutine been stopped? */
+static bool stop_goroutine(void *uc)
 {
 	struct tls *t = tls_self();
 	struct g *gp = t->g;
 
 	if (!gp || !gp->m)
-		return;
+		return false;
 	if (unlikely(atomic_load_explicit(&panic_dying, memory_order_relaxed)))
 		panic_freeze(gp->m, uc);
 	atomic_store_explicit(&gp->m->signalled, false, memory_order_relaxed);
 	if (gp->system || !preempt_wanted(gp))
-		return;
+		return false;
 	if (may_stop(t, gp, uc)) {
 		/*
 		 * The frame is good on this thread only.  So no stack check on
@@ -74,12 +75,13 @@ static void stop_goroutine(void *uc)
 		 */
 		gp->m->locks++;
 		sigcontext_call(uc, async_preempt);
-		return;
+		return true;
 	}
 	atomic_store_explicit(&gp->m->unsafe_pc, sigcontext_pc(uc),
 			      memory_order_relaxed);
 	if (t->where == ON_GOROUTINE)
 		guard_set(GUARD_POISON);
+	return false;
 }
 
 /*
@@ -90,14 +92,19 @@ static void on_sigurg(int sig, siginfo_t *info, void *uc)
 {
 	uintptr_t user = atomic_load_explicit(&user_handler,
 					      memory_order_relaxed);
+	struct g *g0 = tls_self()->g0;
 	int saved = errno;
 
+	if (g0 && nonpreempt_profiled())
+		nonpreempt_begin_signal(g0->m, sig, sigcontext_pc(uc));
 	if (user & USER_SIGINFO)
 		((void (*)(int, siginfo_t *, void *))
 		 (user & ~USER_SIGINFO))(sig, info, uc);
 	else if (user)
 		((void (*)(int))user)(sig);
-	stop_goroutine(uc);
+	/* If so its M stays locked until async_preempt_m(). */
+	if (!stop_goroutine(uc) && g0 && nonpreempt_profiled())
+		nonpreempt_end(g0->m, GORT_NONPREEMPT_SIGNAL, (uintptr_t)sig);
 	errno = saved;
 }
 

@@ -70,7 +70,13 @@ static void first_goroutine(void *arg)
 {
 	if (trace_ops)
 		trace_ops->run_begin();
+	if (nonpreempt_ops)
+		nonpreempt_ops->run_begin();
 	first.fn(arg);
+	if (getg()->nonpreempt)
+		nonpreempt_blocked(getg(), "ends");
+	if (nonpreempt_ops)
+		nonpreempt_ops->run_end();
 	if (trace_ops)
 		trace_ops->run_end();
 	mcall(run_done_m);

@@ -31,6 +31,15 @@ static const char *const reasons[NR_STW_REASONS] = {
 #undef STW_NAME
 };
 
+static const char *const phases[NR_STW_PHASES][NR_STW_REASONS] = {
+#define STW_NAME(reason, name, metric)			\
+	[STW_ALL][reason] = name,			\
+	[STW_STOPPING][reason] = name ": stopping",	\
+	[STW_STOPPED][reason] = name ": stopped",
+	STW_REASONS(STW_NAME)
+#undef STW_NAME
+};
+
 struct stw_pauses stw_pauses[NR_STW_REASONS];
 
 static struct {
@@ -125,8 +134,10 @@ void __systemstack stw_stop_m(struct m *mp)
 	stw.ms = mp;
 	stw_take_p_locked(pp);
 	unlock(&sched.lock);
+	nonpreempt_sleep(mp);
 	note_sleep(&mp->stw_note);
 	note_clear(&mp->stw_note);
+	nonpreempt_awake(mp);
 	if (mp->stw_p)
 		p_acquire(mp, mp->stw_p);
 }
@@ -210,19 +221,42 @@ static void __systemstack stop_world(void *arg)
 	suspend_end(getg());
 }
 
+const char *stw_what_name(uintptr_t what)
+{
+	return phases[what % NR_STW_PHASES][what / NR_STW_PHASES];
+}
+
+/* For the profiler: a reason and a phase. */
+static uintptr_t stw_what(enum stw_phase phase)
+{
+	return (uintptr_t)stw.why * NR_STW_PHASES + phase;
+}
+
 void stw_begin(enum stw_reason why)
 {
 	struct stop stop = { 0 };
 
 	stw_prevent();
-	stop.m = acquirem();
+	stop.m = acquirem_quiet();
 	stw.why = why;
+	if (nonpreempt_profiled()) {
+		nonpreempt_begin(stop.m, GORT_NONPREEMPT_STW,
+				 stw_what(STW_ALL));
+		nonpreempt_begin(stop.m, GORT_NONPREEMPT_STW,
+				 stw_what(STW_STOPPING));
+	}
 	TRACE_EVENT(stop.m, stw_begin, reasons[why]);
 	stw.requested_ns = nanotime();
 	systemstack(stop_world, &stop);
 	if (stop.too_late)
 		mcall(m_leave_g);
 	stw.stopped_ns = nanotime();
+	if (nonpreempt_profiled()) {
+		nonpreempt_end(stop.m, GORT_NONPREEMPT_STW,
+			       stw_what(STW_STOPPING));
+		nonpreempt_begin(stop.m, GORT_NONPREEMPT_STW,
+				 stw_what(STW_STOPPED));
+	}
 }
 
 /* Give Ps back to Ms that had them; the others' are left in list. */
@@ -352,8 +386,11 @@ __public int gort_gomaxprocs(int n)
 	stw_begin(STW_MAXPROCS);
 	old = (int)nprocs();
 	err = stw_set_procs((u32)n);
-	if (!err)
+	if (!err) {
 		TRACE_EVENT(getm(), procs_change, (u32)n);
+		if (nonpreempt_profiled())
+			nonpreempt_ops->procs((u32)n);
+	}
 	stw_end();
 	return err ? err : old;
 }
@@ -389,7 +426,11 @@ void stw_end(void)
 	count_times();
 	systemstack(start_world, mp);
 	TRACE_EVENT(mp, stw_end);
-	releasem(mp);
+	if (nonpreempt_profiled()) {
+		nonpreempt_end(mp, GORT_NONPREEMPT_STW, stw_what(STW_STOPPED));
+		nonpreempt_end(mp, GORT_NONPREEMPT_STW, stw_what(STW_ALL));
+	}
+	releasem_quiet(mp);
 	stw_allow();
 }
 

@@ -26,6 +26,17 @@ enum stw_reason {
 	NR_STW_REASONS
 };
 
+/* What the profiler of non-preemptible sections tells apart. */
+enum stw_phase {
+	STW_ALL,
+	STW_STOPPING,		/* from the request until it has stopped */
+	STW_STOPPED,		/* from then until it has gone on */
+	NR_STW_PHASES
+};
+
+/* Of what such a section is of: the reason, with the phase if not all. */
+const char *stw_what_name(uintptr_t what);
+
 /* How long the world took to stop, and until it went on. */
 struct stw_pauses {
 	struct time_sum stopping, total;

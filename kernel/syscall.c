@@ -12,7 +12,9 @@
  * Between the two the goroutine must not call gort: those calls give -EPERM,
  * or are fatal, as in any other context.  Its stack may grow.
  *
- * The M stays locked (m->locks) all the time: nothing is preempted here.
+ * The M stays locked (m->locks) all the time: nothing is preempted here.  For
+ * the profiler of non-preemptible sections this is none: nobody waits for a P
+ * that can be taken away.
  */
 #include <gort/gort.h>
 
@@ -23,7 +25,7 @@
 
 static void syscall_begin(struct g *gp, uintptr_t pc, uintptr_t fp)
 {
-	struct m *mp = acquirem();
+	struct m *mp = acquirem_quiet();
 	struct p *pp = mp->p;
 	bool traced = trace_acquire(mp);
 
@@ -132,7 +134,7 @@ static void syscall_end(struct g *gp)
 	mp->p = pp;
 	tls_self()->heap = heap_fast(pp->heap);
 	TRACE_EVENT(mp, syscall_end, gp);
-	releasem(mp);
+	releasem_quiet(mp);
 	/* Asked meanwhile: the next stack check sees to it. */
 	if (unlikely(preempt_wanted(gp)))
 		guard_set(GUARD_POISON);
@@ -145,6 +147,8 @@ __public void gort_syscall_enter(void)
 
 	need_goroutine("gort_syscall_enter");
 	gp = getg();
+	if (unlikely(gp->nonpreempt))
+		nonpreempt_blocked(gp, "enters a system call");
 	syscall_begin(gp, caller.pc, caller.fp);
 	gp->where = ON_SYSCALL;
 	tls_self()->where = ON_SYSCALL;
@@ -171,9 +175,11 @@ __public int gort_blocking(void (*fn)(void *), void *arg)
 	if (!fn)
 		return -EINVAL;
 	gp = getg();
+	if (unlikely(gp->nonpreempt))
+		nonpreempt_blocked(gp, "makes a blocking call");
 	syscall_begin(gp, (uintptr_t)__builtin_return_address(0),
 		      *(uintptr_t *)__builtin_frame_address(0));
-	systemstack(fn, arg);
+	arch_systemstack(fn, arg);
 	syscall_end(gp);
 	return 0;
 }

@@ -8,6 +8,7 @@
  *    and if that did not help within SIGNAL_NS by a signal.
  *  - The network is polled when nobody has for POLL_NS.
  *  - A tracer's goroutine is woken when it is time.
+ *  - Non-preemptible sections that do not end are looked for, if profiled.
  *  - Heap caches of idle Ps are emptied, now and then.
  *  - Free memory of the heap is given back to the kernel.
  *  - A scan that shrinks stacks is asked for when they have doubled, and
@@ -312,7 +313,7 @@ static void watch_stacks(s64 now)
  */
 static bool work(s64 now, s64 before, s64 *most, s64 *next)
 {
-	s64 trace_next = TIME_NEVER, scavenge_next;
+	s64 trace_next = TIME_NEVER, sections_next = TIME_NEVER, scavenge_next;
 	bool taken;
 
 	lock(&sysmon.lock);
@@ -328,6 +329,10 @@ static bool work(s64 now, s64 before, s64 *most, s64 *next)
 		trace_next = trace_ops->tick(now);
 	if (trace_next < *next)
 		*next = trace_next;
+	if (nonpreempt_ops)
+		sections_next = nonpreempt_ops->tick(now);
+	if (sections_next < *next)
+		*next = sections_next;
 	unlock(&sysmon.lock);
 	return taken;
 }

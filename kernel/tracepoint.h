@@ -110,12 +110,16 @@ static inline bool trace_hold(struct m *mp)
 	/* Acquire: pairs with the release of who sets it: its tables are
 	 * ready. */
 	mp->trace.gen = atomic_load_explicit(&trace_gen, memory_order_acquire);
+	if (nonpreempt_profiled())
+		nonpreempt_begin(mp, GORT_NONPREEMPT_TRACE, 0);
 	return mp->trace.gen;
 }
 
 /* Release: pairs with the acquire in trace_wait_writers(). */
 static inline void trace_release(struct m *mp)
 {
+	if (nonpreempt_profiled())
+		nonpreempt_end(mp, GORT_NONPREEMPT_TRACE, 0);
 	atomic_store_explicit(&mp->trace.writing, false, memory_order_release);
 }
 

@@ -159,6 +159,19 @@ static void longjmped(struct g *gp, struct segment *seg)
 	gp->seg = seg;
 }
 
+/* For the profiler: the goroutine waits for its stack. */
+static inline void stack_section_begin(struct g *gp)
+{
+	if (nonpreempt_profiled())
+		nonpreempt_begin_stack(gp);
+}
+
+static inline void stack_section_end(struct g *gp)
+{
+	if (nonpreempt_profiled())
+		nonpreempt_end(gp->m, GORT_NONPREEMPT_STACK, NONPREEMPT_ANY);
+}
+
 /*
  * newstack - answer a stack check that failed.
  * sysstack: may switch goroutines; its callees take class locks.
@@ -167,6 +180,7 @@ void __systemstack __g0_noreturn newstack(struct g *gp)
 {
 	struct segment *seg = stack_find_segment(gp, gp->more_sp);
 
+	stack_section_begin(gp);
 	gp->more_new = 0;
 	if (seg) {
 		if (seg != gp->seg)
@@ -175,6 +189,7 @@ void __systemstack __g0_noreturn newstack(struct g *gp)
 		grow(gp, seg);
 		sched_check_preempt(gp);
 	}
+	stack_section_end(gp);
 	san_set_stack(gp);
 	arch_gogo(gp);
 }
@@ -197,6 +212,7 @@ void __systemstack __g0_noreturn newstack_setsp(struct g *gp)
 	struct segment *seg = stack_find_segment(gp, gp->more_sp);
 	uintptr_t sp = (uintptr_t)gp->more_need;
 
+	stack_section_begin(gp);
 	if (seg) {
 		if (seg != gp->seg)
 			longjmped(gp, seg);
@@ -208,5 +224,6 @@ void __systemstack __g0_noreturn newstack_setsp(struct g *gp)
 		if (segment_end(seg) - sp > seg->size)
 			segment_grow(seg, sp);
 	}
+	stack_section_end(gp);
 	arch_gogo(gp);
 }

@@ -67,6 +67,7 @@ static size_t __systemstack stack_shrink_g(struct g *gp)
 static __g0_noreturn void shrink_self_m(struct g *gp)
 {
 	stack_shrink_g(gp);
+	nonpreempt_back(gp->m);
 	san_switch(gp);
 	arch_gogo(gp);
 }

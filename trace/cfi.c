@@ -21,7 +21,7 @@
 #include <link.h>
 #include <string.h>
 
-#include <arch/context.h>
+#include "kernel/nonpreempt.h"
 
 /* Encodings of pointers that linkers write. */
 #define PE_PCREL_SDATA4		0x1b

@@ -17,17 +17,7 @@
 	.text
 
 /*
- *	int gort_systemstack_call(void (*fn)(void *), void *arg);
- *
- * The public name: -EINVAL for a NULL fn, else systemstack(), which follows.
- */
-SYM_FUNC_START_PUBLIC(gort_systemstack_call)
-	BTI_C
-	cbz	x0, no_function
-SYM_FUNC_END(gort_systemstack_call)
-
-/*
- *	int systemstack(void (*fn)(void *), void *arg);
+ *	int arch_systemstack(void (*fn)(void *), void *arg);
  *
  * In:   x0 fn, x1 arg
  * Out:  w0 0, or -EPERM on a thread the runtime does not know
@@ -37,7 +27,7 @@ SYM_FUNC_END(gort_systemstack_call)
  * The guard stays in a register meanwhile: a pair costs as much as one.  It
  * is put back as it was, poisoned or not.
  */
-SYM_FUNC_START_UNALIGNED(systemstack)
+SYM_FUNC_START(arch_systemstack)
 	BTI_C
 	stp	x29, x30, [sp, #-FRAME_SIZE]!
 	.cfi_def_cfa_offset FRAME_SIZE
@@ -87,10 +77,6 @@ systemstack_return:
 	.cfi_restore x20
 	.cfi_restore x21
 	ret
-
-no_function:
-	mov	w0, #-EINVAL
-	ret
 	.cfi_restore_state
 
 elsewhere:
@@ -106,6 +92,6 @@ not_ours:
 on_signal_stack:
 	bl	systemstack_on_signal
 	brk	#1
-SYM_FUNC_END(systemstack)
+SYM_FUNC_END(arch_systemstack)
 
 	.section .note.GNU-stack, "", %progbits

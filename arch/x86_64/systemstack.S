@@ -10,17 +10,7 @@
 	.text
 
 /*
- *	int gort_systemstack_call(void (*fn)(void *), void *arg);
- *
- * The public name: -EINVAL for a NULL fn, else systemstack(), which follows.
- */
-SYM_FUNC_START_PUBLIC(gort_systemstack_call)
-	testq	%rdi, %rdi
-	jz	no_function
-SYM_FUNC_END(gort_systemstack_call)
-
-/*
- *	int systemstack(void (*fn)(void *), void *arg);
+ *	int arch_systemstack(void (*fn)(void *), void *arg);
  *
  * In:   %rdi fn, %rsi arg
  * Out:  %eax 0, or -EPERM on a thread the runtime does not know
@@ -32,7 +22,7 @@ SYM_FUNC_END(gort_systemstack_call)
  * it would cost the next call two trips through the store buffer.  It is put
  * back as it was, poisoned or not.
  */
-SYM_FUNC_START_UNALIGNED(systemstack)
+SYM_FUNC_START(arch_systemstack)
 	pushq	%rbp
 	.cfi_adjust_cfa_offset 8
 	.cfi_rel_offset rbp, 0
@@ -88,16 +78,8 @@ elsewhere:
 not_ours:
 	movl	$-EPERM, %eax
 	popq	%rbp
-	.cfi_remember_state
 	.cfi_def_cfa rsp, 8
 	ret
-	.cfi_restore_state
-
-no_function:
-	.cfi_def_cfa rsp, 8
-	.cfi_restore rbp
-	movl	$-EINVAL, %eax
-	ret
-SYM_FUNC_END(systemstack)
+SYM_FUNC_END(arch_systemstack)
 
 	.section .note.GNU-stack, "", %progbits

@@ -418,7 +418,7 @@ backtrace()
 	local section=$1
 	shift
 	sed -n "/^\[$section\]/,/^\[/p" "$tap_tmp/out"
-	# clang jumps from there to systemstack.
+	# Compilers jump from there to arch_systemstack.
 	diff <(printf '%s\n' "$@" | grep -v gort_systemstack_call) \
 	     <(frames "$section" | behind_signal | grep -v gort_systemstack_call)
 }
@@ -467,7 +467,7 @@ fi
 check 'builds' build
 check 'gdb runs the program' run_gdb
 check 'from the system stack to the first function' \
-	backtrace 'system stack' on_system_stack systemstack \
+	backtrace 'system stack' on_system_stack arch_systemstack \
 	gort_systemstack_call call_system_stack second_goroutine goroutine_start
 check 'from newstack to the first function' \
 	backtrace newstack newstack arch_mcall morestack_mcall __morestack \

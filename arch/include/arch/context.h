@@ -34,13 +34,13 @@ void arch_mcall(void (*fn)(struct g *gp));
 void arch_gogo(struct g *gp);
 
 /*
- * systemstack - run fn(arg) on this M's g0 and come back.
+ * arch_systemstack - run fn(arg) on this M's g0 and come back.
  * From a goroutine: a switch.  From g0: a plain call.  From a signal
  * handler's stack: a fatal error.  fn must not block and must not switch
  * goroutines.
  * Returns 0, or -EPERM on a thread that the runtime does not know.
  */
-int systemstack(void (*fn)(void *arg), void *arg);
+int arch_systemstack(void (*fn)(void *arg), void *arg);
 
 /*
  * goroutine_start - first instructions of every goroutine: calls fn(arg)

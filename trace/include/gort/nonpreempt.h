@@ -39,13 +39,15 @@ enum gort_nonpreempt_kind {
 				      * function there */
 	GORT_NONPREEMPT_SWITCH,	/* from one goroutine to the next: the function
 				 * on the system stack that it left by */
-	GORT_NONPREEMPT_STACK,	/* a stack grows, or was said to yield there */
+	GORT_NONPREEMPT_STACK,	/* a stack grows, or was said to yield there:
+				 * one site for all such places */
 	GORT_NONPREEMPT_LOCK,	/* a lock of the runtime's: its rank */
 	GORT_NONPREEMPT_THREAD,	/* it must stay on its thread and P */
 	GORT_NONPREEMPT_TRACE,	/* the tracer writes an event */
 	GORT_NONPREEMPT_STW,	/* the world is stopped: the reason */
 	GORT_NONPREEMPT_FOREIGN, /* gort_systemstack_call(): the function */
-	GORT_NONPREEMPT_SIGNAL,	/* a signal handler: the signal */
+	GORT_NONPREEMPT_SIGNAL,	/* a signal handler: the signal; one site for
+				 * all places that it interrupts */
 	GORT_NONPREEMPT_USER,	/* gort_nonpreempt_begin(): its argument */
 	GORT_NONPREEMPT_OTHER,	/* all for which a table had no room */
 	GORT_NONPREEMPT_KINDS
@@ -59,7 +61,7 @@ const char *gort_nonpreempt_kind_name(unsigned int kind);
 /*
  * Buckets of durations, log-linear as in G. Tene's HdrHistogram: 16 to each
  * power of two, so that the middle of a bucket is off by 3.1 % at most; below
- * 32 ns each ns has its own.  The last one has all from 2^36 ns (69 s) on.
+ * 32 ns each ns has its own.  The last one has all from 2^37 ns (137 s) on.
  */
 #define GORT_NONPREEMPT_BUCKETS	(32 * 16 + 33)
 
@@ -159,7 +161,7 @@ int gort_nonpreempt_stop(void);
  *
  * Returns how many there are, which may be more than n; -EINVAL for no out;
  * -ENOMEM; -EPERM outside a goroutine.
- * Context: goroutine.  May block: readers come one at a time.
+ * Context: goroutine.  Does not block.
  */
 ssize_t gort_nonpreempt_read(struct gort_nonpreempt_site *out, size_t n);
 
@@ -176,7 +178,7 @@ ssize_t gort_nonpreempt_read_open(struct gort_nonpreempt_event *out, size_t n);
  * gort_nonpreempt_reset() - forget what there is, and go on.
  *
  * Returns 0; -EPERM outside a goroutine.
- * Context: goroutine.  May block, as gort_nonpreempt_read().
+ * Context: goroutine.  Does not block.
  */
 int gort_nonpreempt_reset(void);
 
