@@ -102,16 +102,18 @@ int __nosplit nonpreempt_systemstack(void (*fn)(void *arg), void *arg)
  * Code that was not compiled by us may use the frame pointer for anything.
  * The frame record there, if it is on the goroutine's stack.
  */
-static uintptr_t check_fp(uintptr_t fp)
+static inline uintptr_t check_fp(struct g *gp, uintptr_t fp)
 {
-	if (fp % sizeof(uintptr_t) ||
-	    !stack_find_segment(getg(), fp + 2 * sizeof(uintptr_t)))
+	uintptr_t end = fp + 2 * sizeof(uintptr_t);
+
+	if (unlikely(fp % sizeof(uintptr_t)))
 		return 0;
-	return fp;
+	return likely(segment_contains(gp->seg, end)) ||
+	       stack_find_segment(gp, end) ? fp : 0;
 }
 
-static __cold int foreign_call(void (*fn)(void *), void *arg,
-			       struct caller caller)
+static __attribute__((noinline)) int
+foreign_call(void (*fn)(void *), void *arg, struct caller caller)
 {
 	struct call c = {
 		.fn = fn,
@@ -122,7 +124,7 @@ static __cold int foreign_call(void (*fn)(void *), void *arg,
 
 	if (!in_goroutine())
 		return arch_systemstack(fn, arg);
-	c.fp = check_fp(caller.fp);
+	c.fp = check_fp(getg(), caller.fp);
 	return arch_systemstack(call_on_g0, &c);
 }
 
@@ -155,7 +157,7 @@ __public int gort_nonpreempt_begin(const char *name)
 	if (nonpreempt_profiled())
 		nonpreempt_ops->begin(mp, GORT_NONPREEMPT_USER,
 				      (uintptr_t)name, caller.pc,
-				      check_fp(caller.fp));
+				      check_fp(gp, caller.fp));
 	return 0;
 }
 
@@ -174,7 +176,7 @@ __public int gort_nonpreempt_end(void)
 	gp->nonpreempt--;
 	if (nonpreempt_profiled())
 		nonpreempt_ops->end(mp, GORT_NONPREEMPT_USER, NONPREEMPT_ANY,
-				    caller.pc, check_fp(caller.fp));
+				    caller.pc, check_fp(gp, caller.fp));
 	releasem_quiet(mp);
 	/* Asked meanwhile: the next stack check sees to it. */
 	if (unlikely(preempt_wanted(gp)))

@@ -45,8 +45,8 @@ struct nonpreempt_section {
 	bool ended;		/* the outermost: others are still open */
 	u8 early;		/* its frames begin at early[early - 1]; or 0 */
 	uintptr_t what, site;
-	uintptr_t fp, ret;	/* the frame it began in, and what that returns
-				 * to while it is there; 0: not known */
+	uintptr_t fp;		/* the frame record it began in; 0: not known */
+	uintptr_t caller_pc, caller_fp;	/* what that holds */
 	struct g *g;		/* the goroutine it began in */
 	u64 self;		/* cycles in it and in nothing inside */
 };

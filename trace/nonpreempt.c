@@ -99,9 +99,14 @@ static _Atomic s64 start_ns, stop_ns;
 
 extern const char morestack_return[];
 
+static __cold u64 now_by_clock(void)
+{
+	return (u64)nanotime();
+}
+
 static always_inline u64 now_cycles(void)
 {
-	return unlikely(nonpreempt_clock.by_clock) ? (u64)nanotime() :
+	return unlikely(nonpreempt_clock.by_clock) ? now_by_clock() :
 						     cpu_cycles();
 }
 
@@ -110,7 +115,7 @@ u64 nonpreempt_now(void)
 	return now_cycles();
 }
 
-static void count_lost(void)
+static __cold void count_lost(void)
 {
 	atomic_fetch_add_explicit(&lost, 1, memory_order_relaxed);
 }
@@ -253,38 +258,29 @@ static always_inline void __no_asan note_early(struct m_nonpreempt *np,
 	np->nearly = n;
 }
 
-/* Frames from pc on, which lies in the function whose record is at fp. */
-static u32 walk(struct m *mp, struct g *gp, uintptr_t pc, uintptr_t fp,
-		uintptr_t *pcs)
-{
-	struct unwind u = { .gp = gp, .mp = mp, .pc = pc - 1, .fp = fp };
-
-	if (!pc)
-		return 0;
-	if (!fp) {
-		pcs[0] = pc - 1;
-		return 1;
-	}
-	return unwind_pcs(&u, pcs, GORT_NONPREEMPT_FRAMES);
-}
-
+/* Where s began, in the goroutine gp if it did in that. */
 static u32 walk_start(struct m *mp, const struct nonpreempt_section *s,
 		      struct g *gp, uintptr_t *pcs)
 {
 	const struct m_nonpreempt *np = &mp->nonpreempt;
-	u32 n;
+	struct unwind u = {
+		.gp = s->g == gp ? gp : NULL,
+		.mp = mp,
+		.pc = s->caller_pc - 1,
+		.fp = s->caller_fp,
+	};
+	u32 n = 0;
 
+	if (s->site)
+		pcs[n++] = s->site - 1;
 	if (s->early) {
-		n = walk(mp, NULL, s->site, 0, pcs);
 		for (u32 i = s->early - 1u; i < np->nearly; i++)
 			pcs[n++] = np->early[i];
 		return n;
 	}
-	n = walk(mp, s->g == gp ? gp : NULL, s->site, s->fp, pcs);
-	/* The function may have returned since, and its frame be another's. */
-	if (n > 1 && pcs[1] != s->ret - 1 &&
-	    s->ret != (uintptr_t)morestack_return)
-		n = 1;
+	/* The function may have returned since, but hardly its caller. */
+	if (s->fp)
+		n += unwind_pcs(&u, pcs + n, GORT_NONPREEMPT_FRAMES - n);
 	return n;
 }
 
@@ -298,9 +294,10 @@ static void take_stacks(struct m *mp, const struct nonpreempt_section *s,
 {
 	struct m_nonpreempt *np = &mp->nonpreempt;
 	struct g *gp = s->kind == GORT_NONPREEMPT_SIGNAL ? NULL : get(&mp->curg);
+	struct unwind u = { .gp = gp, .mp = mp, .pc = pc - 1, .fp = fp };
 
 	np->nstart = walk_start(mp, s, gp, np->start);
-	np->nend = walk(mp, gp, pc, fp, np->end);
+	np->nend = unwind_pcs(&u, np->end, GORT_NONPREEMPT_FRAMES);
 }
 
 /* It is the longest. */
@@ -324,7 +321,7 @@ struct wait {
 	u32 runnable;
 };
 
-static void put_wait(struct row_more *more, const struct wait *w)
+static __cold void put_wait(struct row_more *more, const struct wait *w)
 {
 	put(&more->waits, get(&more->waits) + 1);
 	put(&more->wait, get(&more->wait) + w->cycles);
@@ -335,14 +332,10 @@ static void put_wait(struct row_more *more, const struct wait *w)
 }
 
 /* The table of mp's P, or the one of who has none; NULL: that is taken. */
-static always_inline struct table *table_get(struct m *mp)
+static __cold struct table *table_shared(void)
 {
-	struct p *pp = mp->p;
-	struct table *t = pp ? get(&tables[pp->id]) : NULL;
+	struct table *t = get(&tables[NO_P]);
 
-	if (likely(t))
-		return t;
-	t = get(&tables[NO_P]);
 	/* Acquire: pairs with the release in table_put(). */
 	if (!t || atomic_exchange_explicit(&t->taken, true,
 					   memory_order_acquire)) {
@@ -350,6 +343,14 @@ static always_inline struct table *table_get(struct m *mp)
 		return NULL;
 	}
 	return t;
+}
+
+static always_inline struct table *table_get(struct m *mp)
+{
+	struct p *pp = mp->p;
+	struct table *t = pp ? get(&tables[pp->id]) : NULL;
+
+	return likely(t) ? t : table_shared();
 }
 
 static always_inline void table_put(struct table *t)
@@ -378,10 +379,10 @@ static always_inline void add(struct m *mp, struct nonpreempt_section *s,
 	r = &t->rows[i];
 	more = &t->more[i];
 	bucket = bucket_of(nonpreempt_ns(cycles));
-	if (unlikely(cycles > get(&r->max) || !get(&r->count)))
+	if (unlikely(cycles > get(&r->max)))
 		take_stacks(mp, s, pc, fp);
 	write_begin(r);
-	if (unlikely(cycles > get(&r->max) || !get(&r->count))) {
+	if (unlikely(cycles > get(&r->max))) {
 		put(&r->max, cycles);
 		put_stacks(&mp->nonpreempt, r, more);
 	}
@@ -479,9 +480,12 @@ begin(struct m *mp, enum gort_nonpreempt_kind kind, uintptr_t what,
 		.what = what,
 		.site = site,
 		.fp = fp,
-		.ret = fp ? ((const uintptr_t *)fp)[1] : 0,
 		.g = get(&mp->curg),
 	};
+	if (likely(fp)) {
+		s->caller_fp = ((const uintptr_t *)fp)[0];
+		s->caller_pc = ((const uintptr_t *)fp)[1];
+	}
 	if (kind == GORT_NONPREEMPT_SWITCH || kind == GORT_NONPREEMPT_STACK)
 		note_early(np, s);
 	leave(np);

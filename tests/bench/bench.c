@@ -1207,6 +1207,70 @@ static void bench_tcp_echo(const struct bench *b, uint64_t n)
 }
 
 /* ------------------------------------------------------------------------
+ * LockPair: a lock of the runtime's that nobody else wants, which a channel
+ * takes for each operation
+ */
+
+static void bench_lock_pair(const struct bench *b, uint64_t n)
+{
+	struct gort_chan *c = chan_new(1);
+	uint64_t v = 0, received = 0;
+
+	(void)b;
+	timer_start();
+	for (uint64_t i = 0; i < n; i += 2) {
+		gort_chan_send(c, &i);
+		gort_chan_recv(c, &v);
+		received++;
+	}
+	timer_stop();
+	check_equal("values received", received, (n + 1) / 2);
+	check_equal("the last", v, (n - 1) & ~UINT64_C(1));
+	gort_chan_close(c);
+	gort_chan_free(c);
+}
+
+/* ------------------------------------------------------------------------
+ * Nonpreempt: those in which there are non-preemptible sections, while these
+ * are profiled
+ */
+
+/* sections: as many as there are in it at least. */
+static void profiled(void (*fn)(const struct bench *b, uint64_t n),
+		     const struct bench *b, uint64_t n, uint64_t sections)
+{
+	struct gort_nonpreempt_stats st;
+
+	check_ok("gort_nonpreempt_start", gort_nonpreempt_start(NULL));
+	fn(b, n);
+	check_ok("gort_nonpreempt_stop", gort_nonpreempt_stop());
+	gort_nonpreempt_read_stats(&st);
+	if (st.sections < sections)
+		die("%" PRIu64 " sections, want %" PRIu64, st.sections,
+		    sections);
+}
+
+static void bench_nonpreempt_systemstack(const struct bench *b, uint64_t n)
+{
+	profiled(bench_systemstack, b, n, n);
+}
+
+static void bench_nonpreempt_yield(const struct bench *b, uint64_t n)
+{
+	profiled(bench_yield, b, n, n);
+}
+
+static void bench_nonpreempt_spawn(const struct bench *b, uint64_t n)
+{
+	profiled(bench_spawn, b, n, 2 * n);
+}
+
+static void bench_nonpreempt_lock_pair(const struct bench *b, uint64_t n)
+{
+	profiled(bench_lock_pair, b, n, n);
+}
+
+/* ------------------------------------------------------------------------
  * MetricsRead: all that there are, into the same samples
  */
 
@@ -1268,6 +1332,11 @@ static const struct bench benches[] = {
 	{ "BenchmarkSegmentPlain", 1, bench_segment_plain, 0 },
 	{ "BenchmarkMutexUncontended", 1, bench_mutex_uncontended, 0 },
 	{ "BenchmarkMutexContended", 2, bench_mutex_contended, 0 },
+	{ "BenchmarkLockPair", 1, bench_lock_pair, 0 },
+	{ "BenchmarkNonpreemptSystemstack", 1, bench_nonpreempt_systemstack, 0 },
+	{ "BenchmarkNonpreemptYield", 1, bench_nonpreempt_yield, 0 },
+	{ "BenchmarkNonpreemptSpawn", 1, bench_nonpreempt_spawn, 0 },
+	{ "BenchmarkNonpreemptLockPair", 1, bench_nonpreempt_lock_pair, 0 },
 	{ "BenchmarkMetricsRead", 2, bench_metrics_read, 0 },
 	{ "BenchmarkReadMemStats", 1, bench_read_memstats, 0 },
 };

@@ -152,6 +152,11 @@ BEGIN {
 	row("SegmentBoundary", "", "", "ns/op")
 	row("SegmentPlain", "", "", "ns/op")
 	row("SegmentBoundary", "minus", 20, "ns/op", "SegmentPlain")
+	row("LockPair", "", "", "ns/op")
+	row("NonpreemptSystemstack", "minus", 40, "ns/op", "Systemstack")
+	row("NonpreemptYield", "minus", 40, "ns/op", "Yield")
+	row("NonpreemptSpawn", "minus", "", "ns/op", "Spawn")
+	row("NonpreemptLockPair", "minus", 40, "ns/op", "LockPair")
 }
 
 function row(name, kind, bar, unit, base)

@@ -304,6 +304,7 @@ int *gort_errno_location(void);
 #include <gort/io.h>
 #include <gort/mem.h>
 #include <gort/metrics.h>
+#include <gort/nonpreempt.h>
 #include <gort/profile.h>
 #include <gort/select.h>
 #include <gort/signal.h>
