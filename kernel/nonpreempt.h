@@ -67,8 +67,9 @@ struct m_nonpreempt {
 	u64 goid;		/* where the outermost began; 0: nowhere */
 	struct nonpreempt_section open[NONPREEMPT_DEPTH];
 
-	/* Of a goroutine that may run elsewhere by the end: the frames that
-	 * it was left in. */
+	/* The goroutine has been left, and may run elsewhere by the end: what
+	 * frames it was left in. */
+	bool left;
 	u32 nearly;
 	uintptr_t early[NONPREEMPT_EARLY];
 
@@ -129,7 +130,7 @@ void nonpreempt_unlock(struct m *mp, struct lock *l);
 int nonpreempt_systemstack(void (*fn)(void *arg), void *arg);
 
 /* See arch_systemstack(). */
-static inline int systemstack(void (*fn)(void *arg), void *arg)
+static __always_inline int systemstack(void (*fn)(void *arg), void *arg)
 {
 	if (nonpreempt_profiled())
 		return nonpreempt_systemstack(fn, arg);

@@ -195,6 +195,9 @@ void __systemstack __no_tsan sched_check_preempt(struct g *gp)
 	san_switch(mp->g0);
 	if (stopping())
 		m_leave_g(gp);
+	if (nonpreempt_profiled())
+		nonpreempt_begin(mp, GORT_NONPREEMPT_SWITCH,
+				 (uintptr_t)stop_preempted);
 	stop_preempted(gp);
 }
 

@@ -13,7 +13,7 @@
 #include "mm/cache.h"
 
 /* Leave the goroutine for g0; errno stays with it. */
-static inline void mcall(void (*fn)(struct g *gp))
+static __always_inline void mcall(void (*fn)(struct g *gp))
 {
 	struct g *gp = getg();
 
@@ -116,13 +116,13 @@ void schedule(void);
  * mp is about to sleep, or to wait in the kernel, with nothing to preempt; and
  * has woken up, to go on in the scheduler.
  */
-static inline void nonpreempt_sleep(struct m *mp)
+static __always_inline void nonpreempt_sleep(struct m *mp)
 {
 	if (nonpreempt_profiled())
 		nonpreempt_end_all(mp);
 }
 
-static inline void nonpreempt_awake(struct m *mp)
+static __always_inline void nonpreempt_awake(struct m *mp)
 {
 	if (nonpreempt_profiled())
 		nonpreempt_begin(mp, GORT_NONPREEMPT_SWITCH,
@@ -130,7 +130,7 @@ static inline void nonpreempt_awake(struct m *mp)
 }
 
 /* The goroutine that mcall() has left goes on. */
-static inline void nonpreempt_back(struct m *mp)
+static __always_inline void nonpreempt_back(struct m *mp)
 {
 	if (nonpreempt_profiled())
 		nonpreempt_end(mp, GORT_NONPREEMPT_SWITCH, NONPREEMPT_ANY);

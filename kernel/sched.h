@@ -354,8 +354,10 @@ static inline struct m *getm(void)
 /*
  * No switch to another M until release: no yield at a stack check.  Quietly:
  * what it is for is a section of another kind, or none.
+ *
+ * These are always inlined: the profiler says in which function they are.
  */
-static inline struct m *acquirem_quiet(void)
+static __always_inline struct m *acquirem_quiet(void)
 {
 	struct m *mp = getg()->m;
 
@@ -364,13 +366,13 @@ static inline struct m *acquirem_quiet(void)
 	return mp;
 }
 
-static inline void releasem_quiet(struct m *mp)
+static __always_inline void releasem_quiet(struct m *mp)
 {
 	barrier();
 	mp->locks--;
 }
 
-static inline struct m *acquirem(void)
+static __always_inline struct m *acquirem(void)
 {
 	struct m *mp = acquirem_quiet();
 
@@ -379,14 +381,14 @@ static inline struct m *acquirem(void)
 	return mp;
 }
 
-static inline void releasem(struct m *mp)
+static __always_inline void releasem(struct m *mp)
 {
 	if (nonpreempt_profiled())
 		nonpreempt_end(mp, GORT_NONPREEMPT_THREAD, 0);
 	releasem_quiet(mp);
 }
 
-static inline void lock(struct lock *l)
+static __always_inline void lock(struct lock *l)
 {
 	struct m *mp = acquirem_quiet();
 
@@ -395,7 +397,7 @@ static inline void lock(struct lock *l)
 	lock_raw(l);
 }
 
-static inline void unlock(struct lock *l)
+static __always_inline void unlock(struct lock *l)
 {
 	struct m *mp = getm();
 

@@ -98,7 +98,7 @@ static inline bool tracing(void)
  * trace_hold - no generation ends, and no trace begins, until
  * trace_release().  Is one being written?  mp: the caller's, not preemptible.
  */
-static inline bool trace_hold(struct m *mp)
+static __always_inline bool trace_hold(struct m *mp)
 {
 	dbg_assert(!atomic_load_explicit(&mp->trace.writing,
 			memory_order_relaxed), "traced while tracing");
@@ -116,7 +116,7 @@ static inline bool trace_hold(struct m *mp)
 }
 
 /* Release: pairs with the acquire in trace_wait_writers(). */
-static inline void trace_release(struct m *mp)
+static __always_inline void trace_release(struct m *mp)
 {
 	if (nonpreempt_profiled())
 		nonpreempt_end(mp, GORT_NONPREEMPT_TRACE, 0);
@@ -124,7 +124,7 @@ static inline void trace_release(struct m *mp)
 }
 
 /* True: write events, then trace_release(). */
-static inline bool trace_acquire(struct m *mp)
+static __always_inline bool trace_acquire(struct m *mp)
 {
 	if (likely(!tracing()))
 		return false;

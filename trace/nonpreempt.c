@@ -55,8 +55,6 @@
 #define NO_P		MAXPROCS_LIMIT
 #define TABLE_SIZE	ALIGN_UP(sizeof(struct table), PAGE_SIZE)
 
-#define always_inline	inline __attribute__((always_inline))
-
 /* What each section touches: one cache line. */
 struct row {
 	_Atomic u32 seq;	/* odd: being written */
@@ -104,7 +102,7 @@ static __cold u64 now_by_clock(void)
 	return (u64)nanotime();
 }
 
-static always_inline u64 now_cycles(void)
+static __always_inline u64 now_cycles(void)
 {
 	return unlikely(nonpreempt_clock.by_clock) ? now_by_clock() :
 						     cpu_cycles();
@@ -121,7 +119,7 @@ static __cold void count_lost(void)
 }
 
 /* Acquire: pairs with the release in new_generation(): clock and tables. */
-static always_inline u32 current_gen(void)
+static __always_inline u32 current_gen(void)
 {
 	return atomic_load_explicit(&generation, memory_order_acquire);
 }
@@ -130,7 +128,7 @@ static always_inline u32 current_gen(void)
  * Rows.
  */
 
-static always_inline u32 bucket_of(u64 ns)
+static __always_inline u32 bucket_of(u64 ns)
 {
 	u32 log, i;
 
@@ -154,12 +152,12 @@ __public uint64_t gort_nonpreempt_bucket_ns(unsigned int i)
 /* Release: who sees one of these sees seq odd, or later; see row_read(). */
 #define put(p, v)	atomic_store_explicit(p, v, memory_order_release)
 
-static always_inline void write_begin(struct row *r)
+static __always_inline void write_begin(struct row *r)
 {
 	atomic_store_explicit(&r->seq, get(&r->seq) + 1, memory_order_relaxed);
 }
 
-static always_inline void write_end(struct row *r)
+static __always_inline void write_end(struct row *r)
 {
 	put(&r->seq, get(&r->seq) + 1);
 }
@@ -187,14 +185,14 @@ static void __nosplit row_init(struct row *r, struct row_more *more, u32 gen,
 	write_end(r);
 }
 
-static always_inline bool row_is(const struct row *r, u32 key, uintptr_t what,
+static __always_inline bool row_is(const struct row *r, u32 key, uintptr_t what,
 				 uintptr_t site)
 {
 	return get(&r->key) == key && get(&r->what) == what &&
 	       get(&r->site) == site;
 }
 
-static always_inline u32 row_hash(u32 key, uintptr_t what, uintptr_t site)
+static __always_inline u32 row_hash(u32 key, uintptr_t what, uintptr_t site)
 {
 	u64 h = (what * 31 + site) * 31 + key;
 
@@ -203,7 +201,7 @@ static always_inline u32 row_hash(u32 key, uintptr_t what, uintptr_t site)
 }
 
 /* The number of that row, which is made if it is not there. */
-static always_inline u32 row_find(struct table *t, u32 gen, u32 key,
+static __always_inline u32 row_find(struct table *t, u32 gen, u32 key,
 				  uintptr_t what, uintptr_t site)
 {
 	u32 h = row_hash(key, what, site), i;
@@ -233,7 +231,7 @@ static always_inline u32 row_find(struct table *t, u32 gen, u32 key,
  * s leaves its goroutine: the callers of where it began, on this segment.  The
  * outermost began in one of them, most likely.
  */
-static always_inline void __no_asan note_early(struct m_nonpreempt *np,
+static __always_inline void __no_asan note_early(struct m_nonpreempt *np,
 					       struct nonpreempt_section *s)
 {
 	struct nonpreempt_section *first = &np->open[0];
@@ -263,17 +261,18 @@ static u32 walk_start(struct m *mp, const struct nonpreempt_section *s,
 		      struct g *gp, uintptr_t *pcs)
 {
 	const struct m_nonpreempt *np = &mp->nonpreempt;
+	bool there = gp && s->g == gp && !np->left;
 	struct unwind u = {
-		.gp = s->g == gp ? gp : NULL,
+		.gp = there ? gp : NULL,
 		.mp = mp,
-		.pc = s->caller_pc - 1,
+		.pc = s->caller_pc ? s->caller_pc - 1 : 0,
 		.fp = s->caller_fp,
 	};
 	u32 n = 0;
 
 	if (s->site)
 		pcs[n++] = s->site - 1;
-	if (s->early) {
+	if (s->early && !there) {
 		for (u32 i = s->early - 1u; i < np->nearly; i++)
 			pcs[n++] = np->early[i];
 		return n;
@@ -345,7 +344,7 @@ static __cold struct table *table_shared(void)
 	return t;
 }
 
-static always_inline struct table *table_get(struct m *mp)
+static __always_inline struct table *table_get(struct m *mp)
 {
 	struct p *pp = mp->p;
 	struct table *t = pp ? get(&tables[pp->id]) : NULL;
@@ -353,14 +352,14 @@ static always_inline struct table *table_get(struct m *mp)
 	return likely(t) ? t : table_shared();
 }
 
-static always_inline void table_put(struct table *t)
+static __always_inline void table_put(struct table *t)
 {
 	if (unlikely(get(&t->taken)))
 		atomic_store_explicit(&t->taken, false, memory_order_release);
 }
 
 /* s, of that key, has ended.  cycles: gross if outermost, else net. */
-static always_inline void add(struct m *mp, struct nonpreempt_section *s,
+static __always_inline void add(struct m *mp, struct nonpreempt_section *s,
 			      bool outermost, u64 cycles, const struct wait *w,
 			      uintptr_t pc, uintptr_t fp)
 {
@@ -402,7 +401,7 @@ static always_inline void add(struct m *mp, struct nonpreempt_section *s,
  */
 
 /* Changes begin.  False: not now. */
-static always_inline bool enter(struct m_nonpreempt *np, u32 kind)
+static __always_inline bool enter(struct m_nonpreempt *np, u32 kind)
 {
 	u32 gen;
 
@@ -426,14 +425,14 @@ static always_inline bool enter(struct m_nonpreempt *np, u32 kind)
 	return true;
 }
 
-static always_inline void leave(struct m_nonpreempt *np)
+static __always_inline void leave(struct m_nonpreempt *np)
 {
 	atomic_signal_fence(memory_order_seq_cst);
 	atomic_store_explicit(&np->busy, false, memory_order_relaxed);
 }
 
 /* The time from the last begin or end to now is that of the innermost. */
-static always_inline u64 pass_time(struct m_nonpreempt *np)
+static __always_inline u64 pass_time(struct m_nonpreempt *np)
 {
 	u64 now = now_cycles();
 
@@ -445,13 +444,14 @@ static always_inline u64 pass_time(struct m_nonpreempt *np)
 	return now;
 }
 
-static always_inline void begin_outermost(struct m *mp)
+static __always_inline void begin_outermost(struct m *mp)
 {
 	struct m_nonpreempt *np = &mp->nonpreempt;
 	struct g *gp = get(&mp->curg);
 
 	np->last = now_cycles();
 	np->goid = gp ? gp->id : 0;
+	np->left = false;
 	atomic_store_explicit(&np->asked, 0, memory_order_relaxed);
 	atomic_store_explicit(&np->since, np->last, memory_order_relaxed);
 }
@@ -486,8 +486,10 @@ begin(struct m *mp, enum gort_nonpreempt_kind kind, uintptr_t what,
 		s->caller_fp = ((const uintptr_t *)fp)[0];
 		s->caller_pc = ((const uintptr_t *)fp)[1];
 	}
-	if (kind == GORT_NONPREEMPT_SWITCH || kind == GORT_NONPREEMPT_STACK)
+	if (kind == GORT_NONPREEMPT_SWITCH || kind == GORT_NONPREEMPT_STACK) {
 		note_early(np, s);
+		np->left |= kind == GORT_NONPREEMPT_SWITCH;
+	}
 	leave(np);
 }
 
@@ -526,7 +528,7 @@ static __cold void report(struct m *mp, u64 cycles)
 }
 
 /* The outermost has ended, all others before. */
-static always_inline void end_outermost(struct m *mp, u64 now, uintptr_t pc,
+static __always_inline void end_outermost(struct m *mp, u64 now, uintptr_t pc,
 					uintptr_t fp)
 {
 	struct m_nonpreempt *np = &mp->nonpreempt;
@@ -549,7 +551,7 @@ static always_inline void end_outermost(struct m *mp, u64 now, uintptr_t pc,
 	leave(np);
 }
 
-static always_inline void end_inner(struct m *mp, struct nonpreempt_section *s,
+static __always_inline void end_inner(struct m *mp, struct nonpreempt_section *s,
 				    uintptr_t pc, uintptr_t fp)
 {
 	static const struct wait none;
@@ -558,7 +560,7 @@ static always_inline void end_inner(struct m *mp, struct nonpreempt_section *s,
 }
 
 /* The innermost open one of that kind, or one past the last. */
-static always_inline u32 find(const struct m_nonpreempt *np, u32 kind,
+static __always_inline u32 find(const struct m_nonpreempt *np, u32 kind,
 			      uintptr_t what)
 {
 	for (u32 i = np->depth; i-- > 0;) {
@@ -589,6 +591,9 @@ static void __nosplit end(struct m *mp, enum gort_nonpreempt_kind kind,
 		return;
 	}
 	now = pass_time(np);
+	/* It goes on in the goroutine that it has just left. */
+	if (unlikely(kind == GORT_NONPREEMPT_SWITCH))
+		np->left = false;
 	if (unlikely(!i && np->depth > 1)) {
 		np->open[0].ended = true;
 		leave(np);

@@ -182,7 +182,7 @@ void trace_run_end(void);
 s64 trace_tick(s64 now);
 
 /* What keeps a goroutine from being preempted is timed. */
-static inline void trace_systemstack(void (*fn)(void *), void *arg)
+static __always_inline void trace_systemstack(void (*fn)(void *), void *arg)
 {
 	u64 begin = cpu_cycles(), took;
 

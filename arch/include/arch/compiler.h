@@ -34,6 +34,9 @@ typedef int64_t s64;
 #define likely(x)	__builtin_expect(!!(x), 1)
 #define unlikely(x)	__builtin_expect(!!(x), 0)
 
+/* Also where the compiler is told not to inline; as in Linux and glibc. */
+#undef __always_inline
+#define __always_inline	inline __attribute__((__always_inline__))
 #define __cold		__attribute__((cold, noinline))
 #define __noreturn	__attribute__((noreturn))
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
