@@ -111,6 +111,20 @@ __cold void lock_wake(struct lock *l)
 	futex_wake(&l->state, 1);
 }
 
+/*
+ * unlock() while sections are profiled.  The memory of the lock may go away as
+ * soon as it is free.  No stack check, as in nonpreempt.c.
+ */
+void __nosplit nonpreempt_unlock(struct m *mp, struct lock *l)
+{
+	u32 rank = l->rank;
+
+	unlock_raw(l);
+	nonpreempt_ops->end(mp, GORT_NONPREEMPT_LOCK, rank,
+			    (uintptr_t)__builtin_return_address(0),
+			    *(uintptr_t *)__builtin_frame_address(0));
+}
+
 #ifdef GORT_DEBUG
 
 static const char *const rank_names[] = { LOCK_RANK_NAMES };

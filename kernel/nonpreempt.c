@@ -4,7 +4,8 @@
  * and such sections of the program's own.
  *
  * What is called from lock() and the like has no stack check: it could come
- * where nothing else has one, and would be a section of its own.
+ * where nothing else has one, and would be a section of its own.  Nor is it
+ * instrumented, see sigurg.c; so nothing here orders anything.
  */
 #include <gort/gort.h>
 
@@ -48,16 +49,6 @@ void __nosplit nonpreempt_begin_signal(struct m *mp, int sig, uintptr_t pc)
 {
 	nonpreempt_ops->begin(mp, GORT_NONPREEMPT_SIGNAL, (uintptr_t)sig,
 			      pc + 1, 0);
-}
-
-/* The memory of the lock may go away as soon as it is free. */
-void __nosplit nonpreempt_unlock(struct m *mp, struct lock *l)
-{
-	u32 rank = l->rank;
-
-	unlock_raw(l);
-	nonpreempt_ops->end(mp, GORT_NONPREEMPT_LOCK, rank, CALLER_PC,
-			    CALLER_FP);
 }
 
 /*
