@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: ISC
 /*
- * trace/pprof.c - CPU profiles in the format of pprof.
+ * trace/pprof.c - profiles in the format of pprof.
  *
  * The format is profile.proto of github.com/google/pprof: a protocol buffer
  * message, here in a gzip file of stored blocks.  Rejected: compression, for
  * a file of some hundred KiB; `gzip` does it.
  *
- * Samples with the same stack and label become one as they come.  Names are
- * found at the end only, once per pc.
+ * Samples of the CPU profiler with the same stack and label become one as
+ * they come.  Names are found at the end only, once per pc.
  *
  * What is written in which order is ours to choose; a message needs its
  * length before it, so each is made in memory, in one of the writer's
@@ -148,8 +148,9 @@ void pprof_clear(struct pprof *p)
 
 /* A label is 3 bytes at least, and its message 2 + 2 * 6 at most. */
 #define MSG_MAX		8192
-_Static_assert(SIGPROF_FRAMES_MAX * 5 + GORT_LABELS_SIZE_MAX / 3 * 14 + 100 <
-	       MSG_MAX, "all there is of a sample fits a message");
+#define LABELS_MAX	(GORT_LABELS_SIZE_MAX / 3)
+_Static_assert(SIGPROF_FRAMES_MAX * 5 + LABELS_MAX * 14 + 100 < MSG_MAX,
+	       "all there is of a sample fits a message");
 
 /* Whoever may have more to add than fits looks at msg_room(). */
 struct msg {
@@ -157,7 +158,7 @@ struct msg {
 	unsigned char buf[MSG_MAX];
 };
 
-struct writer {
+struct pprof_file {
 	int fd;
 	int err;		/* the first */
 	u32 crc;
@@ -165,11 +166,15 @@ struct writer {
 	u32 nblock;
 	struct dict strings, locations, functions, mappings;
 	bool any_lost;		/* LOST_ID is in use */
+	u32 ntypes;		/* values of each sample */
 	struct msg msg;		/* being made; */
 	struct msg part;	/* one in it */
 	char maps[MAPS_BUF_SIZE], path[MAPS_BUF_SIZE];
+	struct pprof_label labels[LABELS_MAX];
 	unsigned char block[BLOCK_HEAD + BLOCK_MAX];
 };
+
+#define FILE_BYTES	ALIGN_UP(sizeof(struct pprof_file), (size_t)4096)
 
 /* Four bits at a time: the table is small, and files are, too. */
 u32 pprof_crc32(u32 crc, const void *data, size_t len)
@@ -190,7 +195,7 @@ u32 pprof_crc32(u32 crc, const void *data, size_t len)
 	return ~crc;
 }
 
-static void write_out(struct writer *w, const void *data, size_t len)
+static void write_out(struct pprof_file *w, const void *data, size_t len)
 {
 	ssize_t n;
 
@@ -207,7 +212,7 @@ static void put_le(unsigned char *p, u32 v, u32 n)
 		*p++ = (unsigned char)v;
 }
 
-static void write_block(struct writer *w, bool last)
+static void write_block(struct pprof_file *w, bool last)
 {
 	w->block[0] = last;
 	put_le(w->block + 1, w->nblock, 2);
@@ -218,7 +223,7 @@ static void write_block(struct writer *w, bool last)
 	w->nblock = 0;
 }
 
-static void write_bytes(struct writer *w, const void *data, size_t len)
+static void write_bytes(struct pprof_file *w, const void *data, size_t len)
 {
 	const char *p = data;
 
@@ -236,7 +241,7 @@ static void write_bytes(struct writer *w, const void *data, size_t len)
 	}
 }
 
-static void write_begin(struct writer *w)
+static void write_begin(struct pprof_file *w)
 {
 	/* Deflate, no flags, no time; OS: unknown. */
 	static const unsigned char head[10] = { 0x1f, 0x8b, 8, [9] = 0xff };
@@ -244,7 +249,7 @@ static void write_begin(struct writer *w)
 	write_out(w, head, sizeof(head));
 }
 
-static void write_end(struct writer *w)
+static void write_end(struct pprof_file *w)
 {
 	unsigned char tail[8];
 
@@ -303,7 +308,7 @@ static void msg_int(struct msg *m, u32 field, u64 v)
 	msg_varint(m, v);
 }
 
-static void write_field(struct writer *w, u32 field, const void *data,
+static void write_field(struct pprof_file *w, u32 field, const void *data,
 			size_t len)
 {
 	unsigned char head[2 * VARINT_MAX];
@@ -314,12 +319,12 @@ static void write_field(struct writer *w, u32 field, const void *data,
 	write_bytes(w, data, len);
 }
 
-static void write_msg(struct writer *w, u32 field, const struct msg *m)
+static void write_msg(struct pprof_file *w, u32 field, const struct msg *m)
 {
 	write_field(w, field, m->buf, m->len);
 }
 
-static void write_int(struct writer *w, u32 field, u64 v)
+static void write_int(struct pprof_file *w, u32 field, u64 v)
 {
 	unsigned char buf[2 * VARINT_MAX];
 	u32 n = put_varint(buf, field << 3 | WIRE_VARINT);
@@ -329,7 +334,7 @@ static void write_int(struct writer *w, u32 field, u64 v)
 }
 
 /* Its number in the table; without memory it is "". */
-static u32 string_id(struct writer *w, const char *s)
+static u32 string_id(struct pprof_file *w, const char *s)
 {
 	const struct dict_entry *e;
 
@@ -422,7 +427,7 @@ static void read_build_id(int fd, char *out)
 	*out = '\0';
 }
 
-static u32 build_id_string(struct writer *w, const char *path)
+static u32 build_id_string(struct pprof_file *w, const char *path)
 {
 	char hex[2 * BUILD_ID_MAX + 1];
 	struct stat st;
@@ -436,7 +441,7 @@ static u32 build_id_string(struct writer *w, const char *path)
 }
 
 /* Where code is. */
-static void find_mappings(struct writer *w)
+static void find_mappings(struct pprof_file *w)
 {
 	struct maps_reader r;
 	struct vma vma;
@@ -458,7 +463,7 @@ static void find_mappings(struct writer *w)
 	maps_close(&r);
 }
 
-static struct dict_entry *mapping_of(struct writer *w, uintptr_t pc)
+static struct dict_entry *mapping_of(struct pprof_file *w, uintptr_t pc)
 {
 	struct dict_entry *e;
 
@@ -471,7 +476,7 @@ static struct dict_entry *mapping_of(struct writer *w, uintptr_t pc)
 	return NULL;
 }
 
-static void write_mappings(struct writer *w)
+static void write_mappings(struct pprof_file *w)
 {
 	const struct dict_entry *e;
 
@@ -505,7 +510,7 @@ struct function {
 	u32 name, file;		/* strings */
 };
 
-static u32 lost_id(struct writer *w)
+static u32 lost_id(struct pprof_file *w)
 {
 	w->any_lost = true;
 	return LOST_ID;
@@ -515,7 +520,7 @@ static u32 lost_id(struct writer *w)
  * The location of pc; 0: no code is there, so what led to it was no frame
  * record, but left by code without frame pointers.
  */
-static u32 location_id(struct writer *w, uintptr_t pc)
+static u32 location_id(struct pprof_file *w, uintptr_t pc)
 {
 	const struct dict_entry *mapping = mapping_of(w, pc);
 	struct dict_entry *e;
@@ -527,7 +532,7 @@ static u32 location_id(struct writer *w, uintptr_t pc)
 	return e ? e->id + LOST_ID : lost_id(w);
 }
 
-static u32 function_id(struct writer *w, const struct frame *f)
+static u32 function_id(struct pprof_file *w, const struct frame *f)
 {
 	struct function fn = { string_id(w, f->func), string_id(w, f->file) };
 	const struct dict_entry *e = dict_put(&w->functions, &fn, sizeof(fn));
@@ -535,75 +540,58 @@ static u32 function_id(struct writer *w, const struct frame *f)
 	return e ? e->id + LOST_ID : lost_id(w);
 }
 
-static void msg_labels(struct writer *w, struct msg *m,
-		       const struct label_set *set)
+static void msg_labels(struct pprof_file *w, struct msg *m,
+		       const struct pprof_sample *s)
 {
-	const char *key = NULL, *value;
-
-	while (label_next(set, &key, &value)) {
+	for (u32 i = 0; i < s->nlabels; i++) {
 		struct msg *label = msg_begin(&w->part);
 
-		msg_int(label, LABEL_KEY, string_id(w, key));
-		msg_int(label, LABEL_STR, string_id(w, value));
+		msg_int(label, LABEL_KEY, string_id(w, s->labels[i].key));
+		msg_int(label, LABEL_STR, string_id(w, s->labels[i].value));
 		msg_part(m, SAMPLE_LABEL, label);
 	}
 }
 
-static void msg_values(struct writer *w, struct msg *m, u64 count,
-		       s64 period_ns)
+static void msg_values(struct pprof_file *w, struct msg *m, const u64 *v)
 {
 	struct msg *values = msg_begin(&w->part);
 
-	msg_varint(values, count);
-	msg_varint(values, count * (u64)period_ns);
+	for (u32 i = 0; i < w->ntypes; i++)
+		msg_varint(values, v[i]);
 	msg_part(m, SAMPLE_VALUE, values);
 }
 
-static void write_sample(struct writer *w, const struct pprof *p,
-			 const struct dict_entry *e)
+void pprof_put(struct pprof_file *w, const struct pprof_sample *s)
 {
-	const struct stack_key *key = (const struct stack_key *)e->key;
-	u32 n = (u32)((e->len - offsetof(struct stack_key, pcs)) /
-		      sizeof(key->pcs[0]));
 	struct msg *m = msg_begin(&w->msg), *ids = msg_begin(&w->part);
 
-	for (u32 i = 0; i < n; i++) {
-		u32 id = location_id(w, key->pcs[i]);
+	for (u32 i = 0; i < s->n; i++) {
+		u32 id = location_id(w, s->pcs[i]);
 
 		if (id)
 			msg_varint(ids, id);
 	}
 	msg_part(m, SAMPLE_LOCATION, ids);
-	msg_values(w, m, atomic_load_explicit(&e->value, memory_order_relaxed),
-		   p->period_ns);
-	msg_labels(w, m, key->label);
+	msg_values(w, m, s->values);
+	msg_labels(w, m, s);
 	write_msg(w, PROFILE_SAMPLE, m);
 }
 
-static void write_lost_sample(struct writer *w, const struct pprof *p,
-			      u64 lost)
+void pprof_put_lost(struct pprof_file *w, const u64 *values)
 {
 	struct msg *m = msg_begin(&w->msg), *ids = msg_begin(&w->part);
 
 	msg_varint(ids, lost_id(w));
 	msg_part(m, SAMPLE_LOCATION, ids);
-	msg_values(w, m, lost, p->period_ns);
+	msg_values(w, m, values);
 	write_msg(w, PROFILE_SAMPLE, m);
-}
-
-static void write_samples(struct writer *w, const struct pprof *p, u64 lost)
-{
-	for (const struct dict_entry *e = p->stacks.first; e; e = e->next)
-		write_sample(w, p, e);
-	if (lost)
-		write_lost_sample(w, p, lost);
 }
 
 /*
  * Locations and functions.
  */
 
-static void msg_line(struct writer *w, struct msg *m, u32 function, u32 line)
+static void msg_line(struct pprof_file *w, struct msg *m, u32 function, u32 line)
 {
 	struct msg *part = msg_begin(&w->part);
 
@@ -613,7 +601,7 @@ static void msg_line(struct writer *w, struct msg *m, u32 function, u32 line)
 }
 
 /* Innermost first, as in the set; without a name the pc says it all. */
-static void write_location(struct writer *w, const struct dict_entry *e)
+static void write_location(struct pprof_file *w, const struct dict_entry *e)
 {
 	uintptr_t pc = *(const uintptr_t *)e->key;
 	const struct frame_set *set = frames_at(pc);
@@ -634,7 +622,7 @@ static void write_location(struct writer *w, const struct dict_entry *e)
 					 memory_order_relaxed);
 }
 
-static void write_function(struct writer *w, u32 id, u32 name, u32 file)
+static void write_function(struct pprof_file *w, u32 id, u32 name, u32 file)
 {
 	struct msg *m = msg_begin(&w->msg);
 
@@ -645,7 +633,7 @@ static void write_function(struct writer *w, u32 id, u32 name, u32 file)
 	write_msg(w, PROFILE_FUNCTION, m);
 }
 
-static void write_lost(struct writer *w)
+static void write_lost(struct pprof_file *w)
 {
 	struct msg *m = msg_begin(&w->msg);
 
@@ -655,7 +643,7 @@ static void write_lost(struct writer *w)
 	write_function(w, LOST_ID, string_id(w, LOST_NAME), 0);
 }
 
-static void write_names(struct writer *w)
+static void write_names(struct pprof_file *w)
 {
 	const struct dict_entry *e;
 
@@ -672,60 +660,123 @@ static void write_names(struct writer *w)
 }
 
 /* Number 0 is "". */
-static void write_strings(struct writer *w)
+static void write_strings(struct pprof_file *w)
 {
 	write_field(w, PROFILE_STRING, "", 0);
 	for (const struct dict_entry *e = w->strings.first; e; e = e->next)
 		write_field(w, PROFILE_STRING, e->key, e->len);
 }
 
-static void write_type(struct writer *w, u32 field, const char *type,
-		       const char *unit)
+static void write_type(struct pprof_file *w, u32 field,
+		       const struct pprof_type *type)
 {
 	struct msg *m = msg_begin(&w->msg);
 
-	msg_int(m, VALUE_TYPE, string_id(w, type));
-	msg_int(m, VALUE_UNIT, string_id(w, unit));
+	msg_int(m, VALUE_TYPE, string_id(w, type->type));
+	msg_int(m, VALUE_UNIT, string_id(w, type->unit));
 	write_msg(w, field, m);
 }
 
-static void write_profile(struct writer *w, const struct pprof *p, u64 lost)
+static void write_head(struct pprof_file *w, const struct pprof_head *head)
 {
-	write_type(w, PROFILE_SAMPLE_TYPE, "samples", "count");
-	write_type(w, PROFILE_SAMPLE_TYPE, "cpu", "nanoseconds");
-	write_type(w, PROFILE_PERIOD_TYPE, "cpu", "nanoseconds");
-	write_int(w, PROFILE_PERIOD, (u64)p->period_ns);
-	write_int(w, PROFILE_TIME_NANOS, (u64)p->wall_ns);
-	write_int(w, PROFILE_DURATION_NANOS, (u64)(p->end_ns - p->begin_ns));
-	find_mappings(w);
-	write_samples(w, p, lost);
-	write_names(w);
-	write_mappings(w);
-	write_strings(w);
+	for (u32 i = 0; i < head->ntypes; i++)
+		write_type(w, PROFILE_SAMPLE_TYPE, &head->types[i]);
+	if (head->period) {
+		write_type(w, PROFILE_PERIOD_TYPE, &head->period_type);
+		write_int(w, PROFILE_PERIOD, head->period);
+	}
+	write_int(w, PROFILE_TIME_NANOS, (u64)head->wall_ns);
+	write_int(w, PROFILE_DURATION_NANOS, head->duration_ns);
 }
 
-int pprof_write(struct pprof *p, u64 lost, int fd)
+static void dicts_of(struct pprof_file *w, struct dict *dicts[4])
 {
-	size_t size = ALIGN_UP(sizeof(struct writer), (size_t)4096);
-	struct writer *w = vm_alloc(size);
-	struct dict *dicts[4];
-	int err;
-
-	if (!w)
-		return -ENOMEM;
 	dicts[0] = &w->strings;
 	dicts[1] = &w->locations;
 	dicts[2] = &w->functions;
 	dicts[3] = &w->mappings;
+}
+
+struct pprof_file *pprof_open(int fd, const struct pprof_head *head)
+{
+	struct pprof_file *w = vm_alloc(FILE_BYTES);
+	struct dict *dicts[4];
+
+	if (!w)
+		return NULL;
+	dicts_of(w, dicts);
 	for (u32 i = 0; i < ARRAY_SIZE(dicts); i++)
 		dict_init(dicts[i], NAMES_BYTES);
 	w->fd = fd;
+	w->ntypes = head->ntypes;
 	write_begin(w);
-	write_profile(w, p, lost);
+	write_head(w, head);
+	find_mappings(w);
+	return w;
+}
+
+int pprof_close(struct pprof_file *w)
+{
+	struct dict *dicts[4];
+	int err;
+
+	write_names(w);
+	write_mappings(w);
+	write_strings(w);
 	write_end(w);
 	err = w->err;
+	dicts_of(w, dicts);
 	for (u32 i = 0; i < ARRAY_SIZE(dicts); i++)
 		dict_clear(dicts[i]);
-	vm_free(w, size);
+	vm_free(w, FILE_BYTES);
 	return err;
+}
+
+/*
+ * Of the CPU profiler.
+ */
+
+static const struct pprof_type cpu_types[] = {
+	{ "samples", "count" },
+	{ "cpu", "nanoseconds" },
+};
+
+static void put_stack(struct pprof_file *w, const struct pprof *p,
+		      const struct dict_entry *e)
+{
+	const struct stack_key *key = (const struct stack_key *)e->key;
+	u64 count = atomic_load_explicit(&e->value, memory_order_relaxed);
+	struct pprof_sample s = {
+		.pcs = key->pcs,
+		.n = (u32)((e->len - offsetof(struct stack_key, pcs)) /
+			   sizeof(key->pcs[0])),
+		.values = (u64[]){ count, count * (u64)p->period_ns },
+		.labels = w->labels,
+	};
+	struct pprof_label label = { 0 };
+
+	while (label_next(key->label, &label.key, &label.value))
+		w->labels[s.nlabels++] = label;
+	pprof_put(w, &s);
+}
+
+int pprof_write(struct pprof *p, u64 lost, int fd)
+{
+	struct pprof_head head = {
+		.types = cpu_types,
+		.ntypes = ARRAY_SIZE(cpu_types),
+		.period_type = cpu_types[1],
+		.period = (u64)p->period_ns,
+		.wall_ns = p->wall_ns,
+		.duration_ns = (u64)(p->end_ns - p->begin_ns),
+	};
+	struct pprof_file *w = pprof_open(fd, &head);
+
+	if (!w)
+		return -ENOMEM;
+	for (const struct dict_entry *e = p->stacks.first; e; e = e->next)
+		put_stack(w, p, e);
+	if (lost)
+		pprof_put_lost(w, (u64[]){ lost, lost * (u64)p->period_ns });
+	return pprof_close(w);
 }

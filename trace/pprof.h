@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 /*
- * trace/pprof.h - CPU profiles in the format of pprof.
+ * trace/pprof.h - profiles in the format of pprof.
  *
  * Context: goroutine.  Locking: the caller's.
  */
@@ -9,6 +9,54 @@
 
 #include "kernel/sigprof.h"
 #include "trace/dict.h"
+
+/*
+ * Any profile.
+ */
+
+struct pprof_type {
+	const char *type, *unit;
+};
+
+struct pprof_head {
+	const struct pprof_type *types;	/* of the values of a sample, */
+	u32 ntypes;			/* 4 at most */
+	struct pprof_type period_type;
+	u64 period;			/* 0: there is none */
+	s64 wall_ns;			/* when it began, since 1970 */
+	u64 duration_ns;
+};
+
+struct pprof_label {
+	const char *key, *value;
+};
+
+/* pcs are as frames_at() wants them. */
+struct pprof_sample {
+	const uintptr_t *pcs;		/* innermost first, */
+	u32 n;				/* SIGPROF_FRAMES_MAX at most */
+	const u64 *values;		/* head->ntypes */
+	const struct pprof_label *labels;
+	u32 nlabels;			/* GORT_LABELS_SIZE_MAX / 3 at most */
+};
+
+struct pprof_file;
+
+/* pprof_open - begin a file; fd stays the caller's.  NULL: no memory. */
+struct pprof_file *pprof_open(int fd, const struct pprof_head *head);
+
+/* One sample; blocks while fd does. */
+void pprof_put(struct pprof_file *f, const struct pprof_sample *s);
+
+/* One of nobody knows what. */
+void pprof_put_lost(struct pprof_file *f, const u64 *values);
+
+/* pprof_close - the rest of it.  Returns 0, or what write(2) gave. */
+int pprof_close(struct pprof_file *f);
+
+/*
+ * Of the CPU profiler.
+ */
 
 struct pprof {
 	struct dict stacks;	/* label and pcs; value: how many samples */
