@@ -18,24 +18,14 @@
 #include <gort/metrics.h>
 
 #include <errno.h>
-#include <gort/io.h>
 #include <gort/mem.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "kernel/histogram.h"
+#include "kernel/out.h"
 #include "kernel/print.h"
 #include "kernel/sched.h"
 #include "kernel/time.h"
-
-#define LINE_MAX	320	/* the longest help, and more */
-
-struct out {
-	int fd;
-	int err;		/* the first; then nothing is written */
-	size_t len;
-	char buf[8192];
-};
 
 /* As much of a metric as each of its lines needs. */
 struct family {
@@ -43,28 +33,6 @@ struct family {
 	const char *unit;
 	bool seconds;
 };
-
-static void out_flush(struct out *o)
-{
-	ssize_t n = 0;
-
-	if (!o->err && o->len)
-		n = gort_write_all(o->fd, o->buf, o->len);
-	if (n < 0)
-		o->err = (int)n;
-	o->len = 0;
-}
-
-static void out_line(struct out *o, const char *fmt, ...)
-{
-	va_list ap;
-
-	if (sizeof(o->buf) - o->len < LINE_MAX)
-		out_flush(o);
-	va_start(ap, fmt);
-	o->len += vformat(o->buf + o->len, sizeof(o->buf) - o->len, fmt, ap);
-	va_end(ap);
-}
 
 static void family_init(struct family *f, const char *name)
 {
