@@ -19,20 +19,18 @@
 #include <gort/profile.h>
 
 #include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "kernel/maps.h"
-#include "kernel/print.h"
 #include "kernel/runq.h"
 #include "kernel/sched.h"
 #include "kernel/time.h"
 #include "trace/cfi.h"
 #include "trace/cpuprofile.h"
+#include "trace/outfile.h"
 #include "trace/pprof.h"
 
 #define HZ_DEFAULT	100
@@ -300,14 +298,6 @@ static int start(int fd, u32 hz)
 	return sigprof_start(hz);
 }
 
-static bool is_writable(int fd)
-{
-	int flags = fcntl(fd, F_GETFL);
-
-	return flags >= 0 && !(flags & O_PATH) &&
-	       (flags & O_ACCMODE) != O_RDONLY;
-}
-
 __public int gort_cpuprofile_start(int fd, unsigned int hz)
 {
 	int saved = errno, err;
@@ -316,10 +306,8 @@ __public int gort_cpuprofile_start(int fd, unsigned int hz)
 		return -EPERM;
 	if (hz > GORT_CPUPROFILE_HZ_MAX)
 		return -EINVAL;
-	if (fd != -1 && !is_writable(fd)) {
-		errno = saved;
+	if (fd != -1 && !outfile_is_writable(fd))
 		return -EBADF;
-	}
 	if (!state_change(OFF, STARTING))
 		return -EBUSY;
 	err = start(fd, hz ? hz : HZ_DEFAULT);
@@ -383,13 +371,12 @@ __public void gort_cpuprofile_read_stats(struct gort_cpuprofile_stats *out)
  * Whole programs: GORTCPUPROFILE=file,hz=n.
  */
 
-static int env_fd = -1;
-
-static void complain(const char *what, int err)
+static void at_exit(void)
 {
-	print("gort: GORTCPUPROFILE=%s: %s: %s\n", getenv("GORTCPUPROFILE"),
-	      what, strerrordesc_np(-err));
+	cpuprofile_run_end();
 }
+
+static struct outfile out = OUTFILE_INIT("GORTCPUPROFILE", at_exit);
 
 /* Of "path,hz=n": n, or 0 without; cut off there.  -EINVAL. */
 static int cut_hz(char *path)
@@ -413,51 +400,36 @@ static void start_by_env(const char *env)
 	int hz, err;
 
 	if (strlen(env) >= sizeof(path)) {
-		complain("cannot profile", -ENAMETOOLONG);
+		outfile_complain(&out, "cannot profile", -ENAMETOOLONG);
 		return;
 	}
 	hz = cut_hz(strcpy(path, env));
 	if (hz < 0) {
-		complain("hz is 1 to 1000", hz);
+		outfile_complain(&out, "hz is 1 to 1000", hz);
 		return;
 	}
-	env_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (env_fd < 0) {
-		complain("cannot open it", -errno);
+	if (!outfile_open(&out, path))
 		return;
-	}
-	err = gort_cpuprofile_start(env_fd, (u32)hz);
+	err = gort_cpuprofile_start(out.fd, (u32)hz);
 	if (err)
-		complain("cannot profile", err);
-}
-
-/* The program ends by exit(), in a goroutine. */
-static void at_exit(void)
-{
-	if (env_fd >= 0 && in_goroutine())
-		cpuprofile_run_end();
+		outfile_complain(&out, "cannot profile", err);
 }
 
 void cpuprofile_run_begin(void)
 {
-	static bool registered;
-	const char *env = getenv("GORTCPUPROFILE");
+	const char *env = outfile_value(&out);
 
-	if (!env || !*env)
-		return;
-	start_by_env(env);
-	if (!registered && !atexit(at_exit))
-		registered = true;
+	if (env)
+		start_by_env(env);
 }
 
 void cpuprofile_run_end(void)
 {
 	int err = gort_cpuprofile_stop();
 
-	if (env_fd < 0)
+	if (out.fd < 0)
 		return;
 	if (err && err != -EINVAL)
-		complain("the profile is incomplete", err);
-	gort_close(env_fd);
-	env_fd = -1;
+		outfile_complain(&out, "the profile is incomplete", err);
+	outfile_close(&out);
 }

@@ -31,18 +31,15 @@
 #define _GNU_SOURCE
 #include "trace/trace.h"
 #include "trace/cpuprofile.h"
+#include "trace/outfile.h"
 
 #include <gort/gort.h>
 #include <gort/trace.h>
 
-#include <fcntl.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "kernel/preempt.h"
-#include "kernel/print.h"
 #include "kernel/proc.h"
 #include "kernel/runq.h"
 #include "kernel/stw.h"
@@ -788,14 +785,6 @@ static int set_options(const struct gort_trace_opts *opts)
 	return 0;
 }
 
-static bool writable(int fd)
-{
-	int saved = errno, flags = fcntl(fd, F_GETFL);
-
-	errno = saved;
-	return flags >= 0 && (flags & O_ACCMODE) != O_RDONLY;
-}
-
 __public int gort_trace_start(int fd, const struct gort_trace_opts *opts)
 {
 	u32 off = OFF;
@@ -803,7 +792,7 @@ __public int gort_trace_start(int fd, const struct gort_trace_opts *opts)
 
 	if (!in_goroutine())
 		return -EPERM;
-	if (!writable(fd))
+	if (!outfile_is_writable(fd))
 		return -EBADF;
 	if (!atomic_compare_exchange_strong_explicit(&advance.state, &off,
 			BUSY, memory_order_acquire, memory_order_relaxed))
@@ -874,39 +863,23 @@ __public void gort_trace_read_stats(struct gort_trace_stats *out)
  * Whole programs: GORTTRACE=file.
  */
 
-static int env_fd = -1;
-
-static void complain(const char *what, int err)
-{
-	print("gort: GORTTRACE=%s: %s: %s\n", getenv("GORTTRACE"), what,
-	      strerrordesc_np(-err));
-}
-
-/* The program ends by exit(), in a goroutine. */
 static void at_exit(void)
 {
-	if (env_fd >= 0 && in_goroutine())
-		trace_run_end();
+	trace_run_end();
 }
+
+static struct outfile out = OUTFILE_INIT("GORTTRACE", at_exit);
 
 static void begin_by_env(void)
 {
-	static bool registered;
-	const char *path = getenv("GORTTRACE");
+	const char *path = outfile_value(&out);
 	int err;
 
-	if (!path || !*path)
+	if (!path || !outfile_open(&out, path))
 		return;
-	env_fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (env_fd < 0) {
-		complain("cannot open it", -errno);
-		return;
-	}
-	err = gort_trace_start(env_fd, NULL);
+	err = gort_trace_start(out.fd, NULL);
 	if (err)
-		complain("cannot trace", err);
-	if (!registered && !atexit(at_exit))
-		registered = true;
+		outfile_complain(&out, "cannot trace", err);
 }
 
 void trace_run_begin(void)
@@ -927,12 +900,11 @@ void trace_run_end(void)
 	cpuprofile_run_end();
 	err = stop(true);
 	trace_writer_end_run();
-	if (env_fd < 0)
+	if (out.fd < 0)
 		return;
 	if (err && err != -EINVAL)
-		complain("the trace is incomplete", err);
-	close(env_fd);
-	env_fd = -1;
+		outfile_complain(&out, "the trace is incomplete", err);
+	outfile_close(&out);
 }
 
 static __attribute__((constructor)) void trace_register(void)
