@@ -59,7 +59,9 @@ struct m_nonpreempt {
 				 * others run; 0: nobody.  Set by others */
 	_Atomic bool busy;	/* in the middle of a change of what follows */
 	bool exempt;		/* see R6 */
-	bool marking;		/* trace/nonpreempt_watch.c */
+	bool marking;		/* writes a mark, trace/nonpreempt_event.c */
+	u64 told;		/* ->since of the last section that the
+				 * watchdog told of; sysmon's */
 	u32 gen;		/* of the profile that what follows is of */
 	u32 depth;
 	u32 over;		/* open ones that have no place in open[] */
@@ -93,6 +95,8 @@ struct nonpreempt_ops {
 	void (*end_all)(struct m *mp, uintptr_t pc, uintptr_t fp);
 	/* mp was asked to let others run. */
 	void (*asked)(struct m *mp);
+	/* The handler of SIGURG on mp's thread, which was interrupted there. */
+	void (*interrupted)(struct m *mp, const void *uc);
 	/* There are n Ps now; the world is stopped. */
 	void (*procs)(u32 n);
 	/* sysmon, now and then: sections that do not end; long ones that did.

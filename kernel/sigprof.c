@@ -227,6 +227,28 @@ static u32 __no_asan walk(struct walk *w, uintptr_t *pcs, u32 max)
 	return n;
 }
 
+/* The goroutine that runs on mp, or was left for its system stack; or NULL. */
+static struct g *interrupted_g(struct m *mp)
+{
+	struct g *gp = tls_self()->g;
+
+	return gp->system ? atomic_load_explicit(&mp->curg,
+						 memory_order_relaxed) : gp;
+}
+
+u32 sigprof_stack(struct m *mp, const void *uc, uintptr_t *pcs, u32 max)
+{
+	struct walk w = {
+		.mp = mp,
+		.gp = interrupted_g(mp),
+		.fp = sigcontext_fp(uc),
+	};
+
+	pcs[0] = sigcontext_pc(uc);
+	return walk_begin(&w, sigcontext_sp(uc)) ?
+	       1 + walk(&w, pcs + 1, max - 1) : 1;
+}
+
 /*
  * The handler.
  */
@@ -245,7 +267,7 @@ static void take_sample(struct m *mp, struct sigprof_ring *ring, u32 weight,
 			const void *uc)
 {
 	u64 head = atomic_load_explicit(&ring->head, memory_order_relaxed);
-	struct g *gp = tls_self()->g;
+	struct g *gp = interrupted_g(mp);
 	u64 record[RECORD_MAX];
 	struct p *pp;
 	struct walk w;
@@ -260,8 +282,6 @@ static void take_sample(struct m *mp, struct sigprof_ring *ring, u32 weight,
 			memory_order_relaxed);
 		return;
 	}
-	if (gp->system)
-		gp = atomic_load_explicit(&mp->curg, memory_order_relaxed);
 	w = (struct walk){ .mp = mp, .gp = gp, .fp = sigcontext_fp(uc) };
 	record[6] = 0;
 	record[HEAD_WORDS] = sigcontext_pc(uc);

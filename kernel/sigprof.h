@@ -58,6 +58,13 @@ u64 sigprof_lost(void);
 u32 sigprof_untimed(void);
 
 /*
+ * sigprof_stack - where mp's thread was interrupted, innermost first, then
+ * return addresses minus one; at most max.  How many?
+ * Context: the handler of any signal, on that thread, with its ucontext.
+ */
+u32 sigprof_stack(struct m *mp, const void *uc, uintptr_t *pcs, u32 max);
+
+/*
  * By the thread itself, which has its tid: from here on, until there.
  * Context: g0, or its own stack.
  */

@@ -97,6 +97,8 @@ static void on_sigurg(int sig, siginfo_t *info, void *uc)
 
 	if (g0 && nonpreempt_profiled())
 		nonpreempt_begin_signal(g0->m, sig, sigcontext_pc(uc));
+	if (g0 && nonpreempt_profiled())
+		nonpreempt_ops->interrupted(g0->m, uc);
 	if (user & USER_SIGINFO)
 		((void (*)(int, siginfo_t *, void *))
 		 (user & ~USER_SIGINFO))(sig, info, uc);

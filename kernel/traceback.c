@@ -122,6 +122,13 @@ void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp)
 	});
 }
 
+void traceback_pcs(const uintptr_t *pcs, u32 n)
+{
+	symtab_refresh();
+	for (u32 i = 0; i < n; i++)
+		print_frame(pcs[i]);
+}
+
 /* The M whose thread gp stands on, and that has said where; or NULL. */
 static struct m *frozen_m(const struct g *gp)
 {

@@ -12,6 +12,9 @@ struct g;
  */
 void traceback_at(struct g *gp, uintptr_t pc, uintptr_t fp);
 
+/* Print a stack that was taken before. */
+void traceback_pcs(const uintptr_t *pcs, u32 n);
+
 /* Print every goroutine but skip. */
 void traceback_others(const struct g *skip);
 

@@ -474,10 +474,8 @@ static void ev_stw_end(struct m *mp)
 		put_event(b, EV_STW_END);
 }
 
-/* Of the program, by the goroutine that runs: n arguments and the stack. */
-void trace_user_event(struct m *mp, u8 type, u32 n, const u64 *args)
+static void put_user(struct m *mp, u8 type, u32 n, const u64 *args, u32 stack)
 {
-	u32 stack = stack_here(mp);
 	struct trace_block *b = begin(mp, n + 1);
 
 	if (!b)
@@ -486,6 +484,26 @@ void trace_user_event(struct m *mp, u8 type, u32 n, const u64 *args)
 	for (u32 i = 0; i < n; i++)
 		put_varint(b, args[i]);
 	put_varint(b, stack);
+}
+
+/* Of the program, by the goroutine that runs: n arguments and the stack. */
+void trace_user_event(struct m *mp, u8 type, u32 n, const u64 *args)
+{
+	put_user(mp, type, n, args, stack_here(mp));
+}
+
+/* A log of no task, with another stack than the goroutine's. */
+void trace_log_from(struct m *mp, const char *category, const char *message,
+		    size_t len, const uintptr_t *pcs, u32 n)
+{
+	u64 args[] = {
+		0,
+		trace_string_put(mp, category),
+		trace_string_emit(mp, message, len),
+	};
+
+	put_user(mp, EV_USER_LOG, ARRAY_SIZE(args), args,
+		 n ? trace_stack_put(mp, pcs, n) : 0);
 }
 
 /*

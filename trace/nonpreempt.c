@@ -48,6 +48,7 @@
 #include "kernel/unwind.h"
 #include "mm/vm.h"
 #include "trace/frames.h"
+#include "trace/nonpreempt_event.h"
 
 #define ROWS		256u	/* a power of two */
 #define PROBES		8u
@@ -1147,6 +1148,7 @@ static const struct nonpreempt_ops ops = {
 	.end = end,
 	.end_all = end_all,
 	.asked = asked,
+	.interrupted = nonpreempt_interrupted,
 	.procs = procs,
 	.tick = nonpreempt_watch_tick,
 	.run_begin = nonpreempt_run_begin,

@@ -161,6 +161,8 @@ void trace_p_idle(struct m *mp, struct p *pp);
 u32 trace_pcs_put(struct m *mp, const struct g *gp, uintptr_t *pcs, u32 n);
 void trace_label_event(struct m *mp, struct g *gp);
 void trace_user_event(struct m *mp, u8 type, u32 n, const u64 *args);
+void trace_log_from(struct m *mp, const char *category, const char *message,
+		    size_t len, const uintptr_t *pcs, u32 n);
 
 /* sample.c */
 void trace_samples_begin(void);
