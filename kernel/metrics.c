@@ -20,7 +20,9 @@
  * next read takes none.
  *
  * Counts of Ps begin with the run.  Those of earlier runs are kept, so that
- * cumulative metrics are so for the process.
+ * cumulative metrics are so for the process.  Those of the profiler of
+ * non-preemptible sections begin again with each profile, as counters of those
+ * who scrape may: kept over that, they would tell nobody what a profile found.
  *
  * Locks: metrics_sema, a semaphore for goroutines, which cannot be taken on
  * the system stack.  It makes readers come one at a time, for the numbers are
@@ -50,6 +52,7 @@
 #define FROM_TIMERS	16u
 #define FROM_NETPOLL	32u
 #define FROM_LATENCY	64u
+#define FROM_NONPREEMPT	128u
 
 /* What Ps count, added up. */
 struct p_counts {
@@ -78,6 +81,7 @@ struct numbers {
 	struct netpoll_counts netpoll;
 	u64 trace_skipped;
 	struct time_sum latency;
+	struct nonpreempt_sum nonpreempt;
 };
 
 /* Of a metric: where its value is. */
@@ -252,6 +256,8 @@ static void gather(struct numbers *nr, u32 from)
 		nr->latency = earlier_latency;
 		add_latency(&nr->latency);
 	}
+	if ((from & FROM_NONPREEMPT) && nonpreempt_ops)
+		nonpreempt_ops->sum(&nr->nonpreempt);
 	nr->procs = nprocs();
 	nr->threads = atomic_load_explicit(&sched.nms, memory_order_relaxed);
 	nr->trace_skipped = atomic_load_explicit(&trace_skipped,
@@ -274,6 +280,12 @@ static void latency_counts(struct gort_metric_histogram *h,
 {
 	(void)arg;
 	time_counts(h, &nr->latency);
+}
+
+static void nonpreempt_counts(struct gort_metric_histogram *h,
+			      const struct numbers *nr, u32 kind)
+{
+	time_counts(h, &nr->nonpreempt.gross[kind]);
 }
 
 static void stopping_counts(struct gort_metric_histogram *h,
@@ -355,6 +367,10 @@ static void free_counts(struct gort_metric_histogram *h,
 	METRIC(name, help, FLOAT64_HISTOGRAM, 1, .from = FROM_MEM,	\
 	       .nbuckets = NR_SIZE_CLASSES, .borders = size_borders,	\
 	       .counts = fn)
+#define SECTIONS(kind, metric)						\
+	TIMES("/nonpreempt/gross/" metric ":seconds", FROM_NONPREEMPT,	\
+	      nonpreempt_counts, GORT_NONPREEMPT_##kind,		\
+	      "Non-preemptible sections that lie in no other, of kind " metric ", since the profile began or was reset."),
 #define STOPPING(reason, name, metric)					\
 	TIMES("/sched/pauses/stopping/" metric ":seconds", 0,		\
 	      stopping_counts, reason,					\
@@ -415,6 +431,28 @@ static const struct gort_metric_desc metrics[] = {
 	      "Goroutines that wait for a descriptor."),
 	COUNTER("/netpoll/woken:goroutines", FROM_NETPOLL, netpoll.woken,
 		"Times a goroutine was woken because its descriptor was ready."),
+	COUNTER("/nonpreempt/exceeded:sections", FROM_NONPREEMPT,
+		nonpreempt.exceeded,
+		"Non-preemptible sections longer than the threshold, since the profile began."),
+	SECTIONS(FOREIGN, "foreign")
+	SECTIONS(LOCK, "lock")
+	SECTIONS(OTHER, "other")
+	SECTIONS(SIGNAL, "signal")
+	SECTIONS(STACK, "stack")
+	SECTIONS(STW, "stw")
+	SECTIONS(SWITCH, "switch")
+	SECTIONS(SYSTEMSTACK, "systemstack")
+	SECTIONS(THREAD, "thread")
+	SECTIONS(TRACE, "trace")
+	SECTIONS(USER, "user")
+	COUNTER("/nonpreempt/lost:sections", FROM_NONPREEMPT, nonpreempt.lost,
+		"Non-preemptible sections that could not be recorded, since the profile began or was reset."),
+	COUNTER("/nonpreempt/sections:sections", FROM_NONPREEMPT,
+		nonpreempt.sections,
+		"Non-preemptible sections that have ended, since the profile began or was reset."),
+	COUNTER("/nonpreempt/suppressed:sections", FROM_NONPREEMPT,
+		nonpreempt.suppressed,
+		"Sections longer than the threshold for which nothing was done, since the profile began."),
 	GAUGE("/sched/gomaxprocs:threads", 0, procs,
 	      "GORTMAXPROCS: how many threads run goroutines at a time."),
 	COUNTER("/sched/goroutines-created:goroutines", FROM_PS, ps.created,

@@ -7,6 +7,15 @@
 
 #include <gort/mem.h>
 #include <gort/metrics.h>
+#include <gort/nonpreempt.h>
+
+#include "kernel/histogram.h"
+
+/* What nonpreempt_ops->sum() knows. */
+struct nonpreempt_sum {
+	struct time_sum gross[GORT_NONPREEMPT_KINDS]; /* of those outermost */
+	u64 sections, lost, exceeded, suppressed;
+};
 
 /* Who read in the run before is gone. */
 void metrics_begin_run(void);

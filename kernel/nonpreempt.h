@@ -35,6 +35,7 @@
 struct g;
 struct lock;
 struct m;
+struct nonpreempt_sum;
 
 #define NONPREEMPT_DEPTH	8	/* deeper ones count into the eighth */
 #define NONPREEMPT_EARLY	16
@@ -102,6 +103,8 @@ struct nonpreempt_ops {
 	/* sysmon, now and then: sections that do not end; long ones that did.
 	 * When to call again at the latest. */
 	s64 (*tick)(s64 now);
+	/* All there is, for metrics.  Any context with 8 KiB of stack. */
+	void (*sum)(struct nonpreempt_sum *out);
 	/* The first goroutine, before and after the program's function. */
 	void (*run_begin)(void);
 	void (*run_end)(void);

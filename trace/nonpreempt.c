@@ -1151,6 +1151,7 @@ static const struct nonpreempt_ops ops = {
 	.interrupted = nonpreempt_interrupted,
 	.procs = procs,
 	.tick = nonpreempt_watch_tick,
+	.sum = nonpreempt_sum,
 	.run_begin = nonpreempt_run_begin,
 	.run_end = run_end,
 };

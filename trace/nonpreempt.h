@@ -98,6 +98,7 @@ void nonpreempt_exceeded(struct m *mp, const struct gort_nonpreempt_event *ev,
 
 /* For nonpreempt_ops. */
 s64 nonpreempt_watch_tick(s64 now);
+void nonpreempt_sum(struct nonpreempt_sum *out);
 void nonpreempt_run_begin(void);
 void nonpreempt_run_end(void);
 

@@ -46,6 +46,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "kernel/metrics.h"
 #include "kernel/out.h"
 #include "kernel/print.h"
 #include "kernel/sched.h"
@@ -307,6 +308,36 @@ int nonpreempt_write(int fd, enum gort_nonpreempt_format format,
 }
 
 /*
+ * For metrics, whose buckets are four times as wide, and have ours in them.
+ */
+
+static void sum_site(const struct gort_nonpreempt_site *row, void *arg)
+{
+	struct nonpreempt_sum *sum = arg;
+	struct time_sum *t = &sum->gross[row->kind];
+
+	if (!row->outermost)
+		return;
+	t->sum_ns += row->gross_ns;
+	for (unsigned int i = 0; i < GORT_NONPREEMPT_BUCKETS; i++)
+		t->counts[hist_bucket((s64)gort_nonpreempt_bucket_ns(i))] +=
+			row->buckets[i];
+}
+
+void nonpreempt_sum(struct nonpreempt_sum *out)
+{
+	struct gort_nonpreempt_stats st;
+
+	memset(out, 0, sizeof(*out));
+	nonpreempt_each(sum_site, out);
+	gort_nonpreempt_read_stats(&st);
+	out->sections = st.sections;
+	out->lost = st.lost;
+	out->exceeded = st.exceeded;
+	out->suppressed = st.suppressed;
+}
+
+/*
  * All there is.
  */
 
@@ -337,6 +368,19 @@ static int sites_read(struct sites *all)
 	return (int)n;
 }
 
+/* Sections may end after those were read; a file shall not disagree with
+ * itself. */
+static void count_sites(const struct sites *all,
+			struct gort_nonpreempt_stats *st)
+{
+	st->sections = st->other = 0;
+	for (size_t i = 0; i < all->n; i++) {
+		st->sections += all->s[i].count;
+		if (all->s[i].kind == GORT_NONPREEMPT_OTHER)
+			st->other += all->s[i].count;
+	}
+}
+
 static s64 wall_ns(void)
 {
 	struct timespec ts;
@@ -361,6 +405,7 @@ __public int gort_nonpreempt_write(int fd, enum gort_nonpreempt_format format)
 	if (err)
 		return err;
 	gort_nonpreempt_read_stats(&r.stats);
+	count_sites(&all, &r.stats);
 	r.sites = all.s;
 	r.n = all.n;
 	r.duration_ns = nonpreempt_duration_ns();

@@ -4,6 +4,7 @@
  * after it has done something of everything.
  */
 #include <gort/gort.h>
+#include <gort/nonpreempt.h>
 
 #include <stdlib.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@ static void first(void *arg)
 	struct gort_waitgroup wg = { 0 };
 	void *p;
 
+	gort_nonpreempt_start(NULL);
 	gort_waitgroup_add(&wg, 100);
 	for (int i = 0; i < 100; i++)
 		gort_go(work, &wg);

@@ -60,8 +60,9 @@ struct gort_metric_desc {
 	const char *name;
 	const char *help;	/* a sentence */
 	enum gort_metric_kind kind;
-	int cumulative;		/* grows only, in the life of the process;
-				 * a histogram: its counts do */
+	int cumulative;		/* grows only, in the life of the process; or
+				 * since what help says; a histogram: its
+				 * counts do */
 	const void *opaque;
 };
 
