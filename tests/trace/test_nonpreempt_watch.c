@@ -10,6 +10,7 @@
  */
 #define _GNU_SOURCE
 #include <gort/gort.h>
+#include <gort/metrics.h>
 #include <gort/nonpreempt.h>
 #include <gort/profile.h>
 #include <gort/trace.h>
@@ -57,6 +58,14 @@ static struct gort_nonpreempt_stats end(void)
 	CHECK_EQ(gort_nonpreempt_stop(), 0);
 	gort_nonpreempt_read_stats(&st);
 	return st;
+}
+
+static int done(void)
+{
+	struct gort_nonpreempt_stats st;
+
+	gort_nonpreempt_read_stats(&st);
+	return (int)(st.exceeded - st.suppressed);
 }
 
 /* Sections. */
@@ -161,6 +170,13 @@ static void check_event(const struct gort_nonpreempt_event *ev, bool open,
 	CHECK_NE(ev->tid, 0);
 }
 
+/* Nothing is lost: done or suppressed.  The last may be on their way. */
+static void wait_all_told(void)
+{
+	while (told.calls != done())
+		gort_yield();
+}
+
 /* --- configuration --- */
 
 static void check_config(void *arg)
@@ -230,21 +246,18 @@ static void test_call(void **state)
 /* What is queued when the profile ends is done all the same, and once. */
 static void check_after_stop(void *arg)
 {
-	struct gort_nonpreempt_stats st;
-
 	(void)arg;
 	told_reset();
 	begin(&calls);
 	for (int i = 0; i < 10; i++)
 		slow_section(MS + MS / 10);
-	st = end();
+	end();
 	/* The next one wants nothing. */
 	begin(NULL);
-	while (told.calls < (int)(st.exceeded - st.suppressed))
+	while (told.ended < 10)
 		gort_yield();
 	end();
-	CHECK_LE(10, told.ended);
-	CHECK_EQ(told.calls, st.exceeded - st.suppressed);
+	CHECK_EQ(told.ended, 10);
 }
 
 static void test_after_stop(void **state)
@@ -269,7 +282,6 @@ static void test_run_ends(void **state)
 	assert_int_equal(told.in_goroutine, 0);
 }
 
-/* Nothing is lost: done or suppressed. */
 static void check_suppressed(void *arg)
 {
 	struct gort_nonpreempt_config c = calls;
@@ -285,9 +297,7 @@ static void check_suppressed(void *arg)
 		slow_section(10 * US);
 	st = end();
 	CHECK_LE(50, st.exceeded);
-	while (told.calls < (int)(st.exceeded - st.suppressed))
-		gort_yield();
-	CHECK_EQ(told.calls, st.exceeded - st.suppressed);
+	wait_all_told();
 	CHECK_LE(told.calls, 3 * ((now_ns() - begun) / (1000 * MS) + 2));
 	CHECK_LE(1, st.suppressed);
 }
@@ -324,9 +334,7 @@ static void check_full(void *arg)
 	CHECK_LE(1, st.suppressed);
 	CHECK_EQ(told.calls, 0);
 	go_on = 1;
-	while (told.calls < (int)(st.exceeded - st.suppressed))
-		gort_yield();
-	CHECK_EQ(told.calls, st.exceeded - st.suppressed);
+	wait_all_told();
 }
 
 static void test_suppressed(void **state)
@@ -370,7 +378,7 @@ static void test_print(void **state)
 static void aborts(void *arg)
 {
 	struct gort_nonpreempt_config c = {
-		.threshold_ns = 20 * MS,
+		.threshold_ns = 200 * MS,	/* nothing else takes it */
 		.actions = GORT_NONPREEMPT_ABORT,
 	};
 
@@ -378,7 +386,7 @@ static void aborts(void *arg)
 	if (arg)
 		long_section(slow, arg);
 	else
-		slow_section(21 * MS);
+		slow_section(210 * MS);
 	_exit(0);
 }
 
@@ -492,52 +500,70 @@ static void in_slow(void *arg)
 	gort_waitgroup_done(&wg);
 }
 
-static ssize_t read_until(struct gort_nonpreempt_event *ev, size_t room,
-			  ssize_t n)
+#define ROOM	8
+
+/* Ours among those that are open; NULL: it is not there. */
+static const struct gort_nonpreempt_event *
+find_open(const struct gort_nonpreempt_event *ev, ssize_t n, const char *what)
 {
-	ssize_t found;
+	for (ssize_t i = 0; i < n && i < ROOM; i++)
+		if (ev[i].what == what)
+			return &ev[i];
+	return NULL;
+}
+
+/* Until that one is, and its thread has found the time to say where. */
+static const struct gort_nonpreempt_event *
+wait_open(struct gort_nonpreempt_event *ev, const char *what)
+{
+	const struct gort_nonpreempt_event *found;
+	ssize_t n;
 
 	do {
 		gort_yield();
-		found = gort_nonpreempt_read_open(ev, room);
-		CHECK_LE(0, found);
-	} while (found < n);
+		n = gort_nonpreempt_read_open(ev, ROOM);
+		CHECK_LE(0, n);
+		found = find_open(ev, n, what);
+	} while (!found || !found->nend);
 	return found;
 }
 
 static void check_read_open(void *arg)
 {
 	const struct gort_nonpreempt_config *config = arg;
-	struct gort_nonpreempt_event ev[3];
+	const struct gort_nonpreempt_event *e;
+	struct gort_nonpreempt_event ev[ROOM];
+	ssize_t n;
 
 	gort_gomaxprocs(4);
 	go_on = begun = 0;
 	memset(ev, 0, sizeof(ev));
-	CHECK_EQ(gort_nonpreempt_read_open(ev, 3), 0);
+	CHECK_EQ(gort_nonpreempt_read_open(ev, ROOM), 0);
 	begin(config);
 	gort_waitgroup_add(&wg, 2);
 	CHECK_EQ(gort_go(in_older, NULL), 0);
-	read_until(ev, 3, 1);
-	CHECK_EQ(strcmp(ev[0].what, older), 0);
+	wait_open(ev, older);
 	CHECK_EQ(gort_go(in_slow, NULL), 0);
-	read_until(ev, 3, 2);
-	CHECK_EQ(ev[0].what, older);
-	check_event(&ev[1], true, config ? (int64_t)config->threshold_ns :
-					   10 * MS);
-	CHECK_LT(ev[1].ns, ev[0].ns);
-	CHECK_EQ(frame_in(ev[1].end, ev[1].nend, "spin_in_it"), 0);
-	CHECK_EQ(frame_in(ev[1].start, ev[1].nstart, "long_section"), 0);
-	CHECK_LE(1, frame_in(ev[1].start, ev[1].nstart, "in_slow"));
+	e = wait_open(ev, slow);
+	check_event(e, true, config ? (int64_t)config->threshold_ns : 10 * MS);
+	CHECK_EQ(frame_in(e->end, e->nend, "spin_in_it"), 0);
+	CHECK_EQ(frame_in(e->start, e->nstart, "long_section"), 0);
+	CHECK_LE(1, frame_in(e->start, e->nstart, "in_slow"));
+	/* The oldest first. */
+	CHECK_LT(find_open(ev, ROOM, older), e);
+	CHECK_LT(e->ns, find_open(ev, ROOM, older)->ns);
 	/* More than there is room for are counted. */
 	memset(ev, 0, sizeof(ev));
-	CHECK_EQ(gort_nonpreempt_read_open(NULL, 0), 2);
-	CHECK_EQ(gort_nonpreempt_read_open(ev, 1), 2);
-	CHECK_EQ(ev[0].what, older);
-	CHECK_EQ(ev[1].what, 0);
+	CHECK_LE(2, gort_nonpreempt_read_open(NULL, 0));
+	CHECK_LE(2, gort_nonpreempt_read_open(ev, 1));
+	CHECK_EQ(ev[0].open, true);
+	CHECK_EQ(ev[1].open, false);
 	CHECK_EQ(gort_nonpreempt_read_open(NULL, 1), -EINVAL);
 	go_on = 1;
 	gort_waitgroup_wait(&wg);
-	CHECK_EQ(gort_nonpreempt_read_open(ev, 3), 0);
+	n = gort_nonpreempt_read_open(ev, ROOM);
+	CHECK_EQ(find_open(ev, n, slow), NULL);
+	CHECK_EQ(find_open(ev, n, older), NULL);
 	end();
 }
 
@@ -590,7 +616,6 @@ static void see_mark(const struct tracefile *tf,
 			 (int)frames[i].func.len, frames[i].func.p);
 }
 
-static struct gort_nonpreempt_stats marked;
 static uint64_t marking_goid;
 
 static void be_slow(void *arg)
@@ -619,7 +644,7 @@ static void make_marks(void *arg)
 	while (!told.ended)
 		gort_yield();
 	marking_goid = told.end.goid;
-	marked = end();
+	end();
 	CHECK_EQ(gort_trace_stop(), 0);
 }
 
@@ -668,7 +693,7 @@ static void mark_all(void *arg)
 	for (int i = 0; i < 10; i++)
 		CHECK_EQ(gort_go(yield_a_lot, NULL), 0);
 	gort_waitgroup_wait(&wg);
-	marked = end();
+	end();
 	CHECK_EQ(gort_trace_stop(), 0);
 }
 
@@ -684,7 +709,8 @@ static void test_mark_all(void **state)
 	close(fd);
 	assert_false(m.bad);
 	assert_true(m.n > 1000);
-	assert_int_equal(m.n, marked.exceeded - marked.suppressed);
+	/* Nobody is in the middle of one any more. */
+	assert_int_equal(m.n, done());
 }
 
 /* Without a trace nothing can be marked. */
@@ -708,6 +734,74 @@ static void test_no_trace(void **state)
 {
 	(void)state;
 	run(check_no_trace, NULL);
+}
+
+/* --- metrics --- */
+
+static uint64_t number_of(struct gort_metric_sample *s)
+{
+	CHECK_EQ(s->value.kind, GORT_METRIC_UINT64);
+	return s->value.u64;
+}
+
+static uint64_t total_of(const struct gort_metric_sample *s)
+{
+	uint64_t total = 0;
+
+	CHECK_EQ(s->value.kind, GORT_METRIC_FLOAT64_HISTOGRAM);
+	for (size_t i = 0; i < s->value.histogram.n; i++)
+		total += s->value.histogram.counts[i];
+	return total;
+}
+
+static void check_metrics(void *arg)
+{
+	static struct gort_metric_sample s[] = {
+		{ .name = "/nonpreempt/gross/user:seconds" },
+		{ .name = "/nonpreempt/sections:sections" },
+		{ .name = "/nonpreempt/lost:sections" },
+		{ .name = "/nonpreempt/exceeded:sections" },
+		{ .name = "/nonpreempt/suppressed:sections" },
+	};
+	const struct gort_metric_histogram *h = &s[0].value.histogram;
+	struct gort_nonpreempt_config c = {
+		.threshold_ns = MS,
+		.actions = GORT_NONPREEMPT_MARK,
+	};
+	struct gort_nonpreempt_stats st;
+
+	(void)arg;
+	begin(&c);
+	for (int i = 0; i < 3; i++)
+		slow_section(2 * MS);
+	CHECK_EQ(gort_nonpreempt_begin("outer"), 0);
+	slow_section(0);
+	CHECK_EQ(gort_nonpreempt_end(), 0);
+	st = end();
+	CHECK_EQ(gort_metrics_read(s, 5), 0);
+	/* Those inside another do not count. */
+	CHECK_EQ(total_of(&s[0]), 4);
+	CHECK_EQ(0.006 * 0.98 < h->sum && h->sum < 60, 1);
+	for (size_t i = 0; i < h->n; i++)
+		if (h->borders[i + 1] < 0.001)
+			CHECK_LE(h->counts[i], 1);
+	CHECK_EQ(number_of(&s[1]), st.sections);
+	CHECK_EQ(number_of(&s[2]), st.lost);
+	CHECK_EQ(number_of(&s[3]), st.exceeded);
+	CHECK_EQ(number_of(&s[4]), st.suppressed);
+	CHECK_LE(3, st.suppressed);
+	begin(NULL);
+	end();
+	CHECK_EQ(gort_metrics_read(s, 5), 0);
+	CHECK_EQ(total_of(&s[0]), 0);
+	CHECK_EQ(number_of(&s[3]), 0);
+	gort_metrics_release(s, 5);
+}
+
+static void test_metrics(void **state)
+{
+	(void)state;
+	run(check_metrics, NULL);
 }
 
 /* --- GORTNONPREEMPT --- */
@@ -773,7 +867,7 @@ static void test_env(void **state)
 	const char *threshold = "threshold is a duration";
 
 	(void)state;
-	expect_env("", NULL, "gort nonpreempt 1\nseconds 0.00");
+	expect_env("", NULL, "gort nonpreempt 1\nseconds ");
 	assert_non_null(strstr(out, "\nwhat slow\\x20one\n"));
 	expect_env(",format=text", NULL, "gort nonpreempt 1\n");
 	expect_env(",format=pprof", NULL, "\x1f\x8b");
@@ -894,6 +988,7 @@ int main(void)
 		cmocka_unit_test(test_mark),
 		cmocka_unit_test(test_mark_all),
 		cmocka_unit_test(test_no_trace),
+		cmocka_unit_test(test_metrics),
 		cmocka_unit_test(test_env),
 		cmocka_unit_test(test_env_names),
 		cmocka_unit_test(test_exit),
