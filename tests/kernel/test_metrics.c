@@ -635,7 +635,7 @@ static void check_latencies(void *arg)
 	u64 switches = read_u64("/sched/switches:switches");
 
 	/* Fewer would not be enough samples. */
-	(*fn)(mode_sanitized() ? 25000 : 200000);
+	(*fn)(mode_sanitized() ? 100000 : 200000);
 	expect_about(read_count("/sched/latencies:seconds") - before,
 		     read_u64("/sched/switches:switches") - switches);
 }
