@@ -56,6 +56,7 @@
 #include "kernel/time.h"
 #include "kernel/traceback.h"
 #include "kernel/tracepoint.h"
+#include "kernel/unwind.h"
 #include "trace/nonpreempt_write.h"
 #include "trace/trace.h"
 
@@ -391,12 +392,17 @@ static u64 since_of(struct m *mp)
  * so are its callers, which nonpreempt_open() does not know on a goroutine's
  * stack.
  */
-static void start_from_end(const struct m *mp, struct gort_nonpreempt_event *ev)
+static void __no_asan start_from_end(const struct m *mp,
+				     struct gort_nonpreempt_event *ev)
 {
-	uintptr_t caller = mp->nonpreempt.open[0].caller_pc - 1;
+	const struct nonpreempt_section *s = &mp->nonpreempt.open[0];
+	uintptr_t caller = s->caller_pc;
 	u32 n = ev->site != 0, i = 0;
 
-	while (i < ev->nend && ev->end[i] != caller)
+	/* Which is in no walk. */
+	if (caller == (uintptr_t)morestack_return)
+		caller = ((const uintptr_t *)s->caller_fp)[1];
+	while (i < ev->nend && ev->end[i] != caller - 1)
 		i++;
 	if (ev->nstart > n + 1 || i == ev->nend)
 		return;
