@@ -5,6 +5,7 @@
  *	main.c		which command, its options, its help
  *	input.c		traces, event by event
  *	progress.c	how far it is, on a terminal
+ *	tally.c		sums of times, by stack or text
  *	<name>.c	one command each: struct cmd cmd_<group>_<name>
  *
  * A new command is a file with its struct cmd, a declaration below, and a line
@@ -59,8 +60,11 @@ struct cmd {
 extern const struct cmd cmd_nonpreempt_diff;
 extern const struct cmd cmd_nonpreempt_top;
 extern const struct cmd cmd_trace_check;
+extern const struct cmd cmd_trace_events;
 extern const struct cmd cmd_trace_flame;
 extern const struct cmd cmd_trace_info;
+extern const struct cmd cmd_trace_json;
+extern const struct cmd cmd_trace_stats;
 
 /* --- main.c --- */
 

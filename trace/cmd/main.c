@@ -30,6 +30,9 @@
 static const struct cmd *const cmds[] = {
 	&cmd_trace_info,
 	&cmd_trace_check,
+	&cmd_trace_events,
+	&cmd_trace_stats,
+	&cmd_trace_json,
 	&cmd_trace_flame,
 	&cmd_nonpreempt_top,
 	&cmd_nonpreempt_diff,
