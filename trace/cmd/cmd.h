@@ -6,6 +6,7 @@
  *	input.c		traces, event by event
  *	progress.c	how far it is, on a terminal
  *	tally.c		sums of times, by stack or text
+ *	text.c		texts that may contain anything
  *	<name>.c	one command each: struct cmd cmd_<group>_<name>
  *
  * A new command is a file with its struct cmd, a declaration below, and a line
@@ -96,6 +97,14 @@ void *cmd_realloc(void *p, size_t size);
 
 /* A decimal number of at most max; false if it is none. */
 bool cmd_number(const char *text, uint64_t max, uint64_t *out);
+
+/* --- text.c --- */
+
+/* How many bytes the character at text has, of n; 0: this is no UTF-8. */
+size_t cmd_utf8_length(const char *text, size_t n);
+
+/* To stdout, with what is no text, or would move the cursor, as \x1b. */
+void cmd_print_text(struct tracefile_str s);
 
 /* --- progress.c --- */
 

@@ -58,35 +58,6 @@ struct writer {
 
 /* --- values --- */
 
-/* How many bytes of UTF-8 stand at p, of n; 0: broken.  RFC 3629 */
-static size_t utf8_length(const u8 *p, size_t n)
-{
-	static const struct {
-		u8 from, to, second_from, second_to, length;
-	} forms[] = {
-		{ 0x00, 0x7f, 0, 0, 1 }, { 0xc2, 0xdf, 0x80, 0xbf, 2 },
-		{ 0xe0, 0xe0, 0xa0, 0xbf, 3 }, { 0xe1, 0xec, 0x80, 0xbf, 3 },
-		{ 0xed, 0xed, 0x80, 0x9f, 3 }, { 0xee, 0xef, 0x80, 0xbf, 3 },
-		{ 0xf0, 0xf0, 0x90, 0xbf, 4 }, { 0xf1, 0xf3, 0x80, 0xbf, 4 },
-		{ 0xf4, 0xf4, 0x80, 0x8f, 4 },
-	};
-	size_t f, i, len;
-
-	for (f = 0; f < sizeof(forms) / sizeof(*forms); f++)
-		if (*p >= forms[f].from && *p <= forms[f].to)
-			break;
-	if (f == sizeof(forms) / sizeof(*forms))
-		return 0;
-	len = forms[f].length;
-	if (len > n || (len > 1 && (p[1] < forms[f].second_from ||
-				    p[1] > forms[f].second_to)))
-		return 0;
-	for (i = 2; i < len; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	return len;
-}
-
 /* What stands between quotes. */
 static void put_text(struct tracefile_str s)
 {
@@ -94,7 +65,7 @@ static void put_text(struct tracefile_str s)
 	size_t i, n;
 
 	for (i = 0; i < s.len; i += n) {
-		n = utf8_length(p + i, s.len - i);
+		n = cmd_utf8_length(s.p + i, s.len - i);
 		if (!n) {
 			fputs("\\ufffd", stdout);
 			n = 1;

@@ -241,11 +241,6 @@ static void finish(struct stats *st)
 
 /* --- printing --- */
 
-static void print_str(struct tracefile_str s)
-{
-	fwrite(s.p, 1, s.len, stdout);
-}
-
 static void print_left_out(u64 n)
 {
 	if (n > rows)
@@ -322,11 +317,11 @@ static void print_tallies(const char *title, const struct table *t,
 		       show_ns(ta->total_ns),
 		       show_ns(ta->count ? ta->total_ns / ta->count : 0),
 		       show_ns(ta->max_ns), ta->text.len ? "  " : "");
-		print_str(ta->text);
+		cmd_print_text(ta->text);
 		putchar('\n');
 		if (stacks)
-			stacks_print(stdout, stacks_get(stacks, ta->stack),
-				     FRAMES, "                    ");
+			stacks_print(stacks_get(stacks, ta->stack), FRAMES,
+				     "                    ");
 	}
 	print_left_out(t->n);
 	free(all);
@@ -362,9 +357,9 @@ static void print_sites(const struct stats *st)
 		       show_ns(s->ns[TRACEFILE_GO_RUNNABLE]),
 		       show_ns(s->ns[TRACEFILE_GO_WAITING]),
 		       show_ns(s->ns[TRACEFILE_GO_SYSCALL]));
-		print_str(s->func);
+		cmd_print_text(s->func);
 		putchar('\n');
-		stacks_print(stdout, stacks_get(&st->stacks, s->stack), FRAMES,
+		stacks_print(stacks_get(&st->stacks, s->stack), FRAMES,
 			     "                    ");
 	}
 	print_left_out(st->sites.n);

@@ -10,6 +10,7 @@
 #include "tally.h"
 
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -110,7 +111,7 @@ const struct stack *stacks_get(const struct stacks *s, u64 id)
 	return id ? table_find(&s->all, id) : NULL;
 }
 
-void stacks_print(FILE *f, const struct stack *st, u32 most, const char *indent)
+void stacks_print(const struct stack *st, u32 most, const char *indent)
 {
 	const struct tracefile_frame *fr;
 	u32 i;
@@ -119,20 +120,20 @@ void stacks_print(FILE *f, const struct stack *st, u32 most, const char *indent)
 		return;
 	for (i = 0; i < st->n && i < most; i++) {
 		fr = &st->frames[i];
-		fputs(indent, f);
+		fputs(indent, stdout);
 		if (fr->func.len)
-			fwrite(fr->func.p, 1, fr->func.len, f);
+			cmd_print_text(fr->func);
 		else
-			fprintf(f, "0x%" PRIx64, fr->pc);
+			printf("0x%" PRIx64, fr->pc);
 		if (fr->file.len) {
-			putc(' ', f);
-			fwrite(fr->file.p, 1, fr->file.len, f);
-			fprintf(f, ":%" PRIu64, fr->line);
+			putchar(' ');
+			cmd_print_text(fr->file);
+			printf(":%" PRIu64, fr->line);
 		}
-		putc('\n', f);
+		putchar('\n');
 	}
 	if (st->n > most)
-		fprintf(f, "%s... %u more\n", indent, st->n - most);
+		printf("%s... %u more\n", indent, st->n - most);
 }
 
 /* --- tallies --- */

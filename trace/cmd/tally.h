@@ -6,7 +6,6 @@
 #define TRACE_CMD_TALLY_H
 
 #include <stdint.h>
-#include <stdio.h>
 
 #include "trace/reader/reader.h"
 #include "trace/reader/table.h"
@@ -40,8 +39,7 @@ u64 stacks_id(struct stacks *s, const struct tracefile *tf,
 const struct stack *stacks_get(const struct stacks *s, u64 id);
 
 /* At most so many frames, each on a line that begins with indent. */
-void stacks_print(FILE *f, const struct stack *st, u32 most,
-		  const char *indent);
+void stacks_print(const struct stack *st, u32 most, const char *indent);
 
 /* How often and how long. */
 struct tally {
