@@ -63,6 +63,7 @@ extern const struct cmd cmd_nonpreempt_top;
 extern const struct cmd cmd_trace_check;
 extern const struct cmd cmd_trace_events;
 extern const struct cmd cmd_trace_flame;
+extern const struct cmd cmd_trace_html;
 extern const struct cmd cmd_trace_info;
 extern const struct cmd cmd_trace_json;
 extern const struct cmd cmd_trace_stats;

@@ -34,6 +34,7 @@ static const struct cmd *const cmds[] = {
 	&cmd_trace_stats,
 	&cmd_trace_json,
 	&cmd_trace_flame,
+	&cmd_trace_html,
 	&cmd_nonpreempt_top,
 	&cmd_nonpreempt_diff,
 };
