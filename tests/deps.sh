@@ -12,7 +12,7 @@ native=$(dpkg --print-architecture)
 packages="gcc make libc6-dev clang libclang-rt-dev binutils pkg-config
 	libcmocka-dev:$native git util-linux mawk clang-format universal-ctags
 	xz-utils tcl gdb curl wrk llvm g++ python3 sqlite3 chromium
-	groff-base"
+	groff-base fonts-dejavu-core"
 
 # Not redis-server: installing that starts a service.  Its program is in here.
 packages="$packages redis-tools"

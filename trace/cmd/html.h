@@ -43,6 +43,8 @@ enum {
 	MAX_SAMPLES = 50000,		/* different stacks of samples */
 	MAX_SAMPLES_SHOWN = 2000,
 	MAX_LISTED = 20000,		/* goroutines by id */
+	MAX_BEST = 8,			/* first of these: so many of each
+					 * site */
 	MAX_LANES = 1000,		/* of these, with a lane */
 	MAX_PROCS = 1024,		/* lanes of Ps */
 	MAX_LATENCIES = 500,		/* longest ones */
@@ -91,7 +93,10 @@ u32 intern_stack(const struct tracefile *tf, u64 stack);
 /* The ids of stacks begin anew. */
 void intern_new_generation(void);
 
-/* Function of the outermost frame of a stack, as a string. */
+/*
+ * Function of the outermost frame of a stack, as a string; not the one by
+ * which the runtime starts goroutines, if there is another.
+ */
 u32 stack_root(u32 node);
 
 struct interned {
@@ -140,7 +145,18 @@ struct span {
 	u32 why;		/* reason; running: of its end */
 	u32 stack;		/* that of why */
 	u32 by_stack;		/* that of by */
+	u32 before;		/* running: reason why it was runnable, if
+				 * nobody made it so */
 	u8 state;		/* enum tracefile_go_state */
+};
+
+struct listed {			/* a goroutine */
+	u64 rank;		/* it ran or wanted to: ns */
+	i64 id, begin, end;
+	u64 time[TRACEFILE_GO_SYSCALL + 1];
+	u64 max_latency, spans;
+	u32 site;
+	bool born, ended;
 };
 
 /* A kind of goroutine: what it runs, and where it was started. */
@@ -150,6 +166,7 @@ struct site {
 	u64 count, ended;
 	u64 time[TRACEFILE_GO_SYSCALL + 1];
 	u64 max_latency;
+	struct top best;	/* struct listed: its most interesting ones */
 };
 
 /* One goroutine, as long as it lives. */
@@ -157,7 +174,7 @@ struct gtrack {
 	i64 id;
 	i64 since;		/* of its state */
 	i64 p, by, latency;
-	u32 site, why, stack, by_stack;
+	u32 site, why, stack, by_stack, before;
 	u8 state;
 	bool born;		/* in this trace */
 	bool guessed;		/* since; see html_track.c */
@@ -196,15 +213,6 @@ struct hist {
 	u64 buckets[HIST_BUCKETS];
 };
 
-struct listed {			/* a goroutine */
-	u64 rank;		/* it ran or wanted to: ns */
-	i64 id, begin, end;
-	u64 time[TRACEFILE_GO_SYSCALL + 1];
-	u64 max_latency, spans;
-	u32 site;
-	bool born, ended;
-};
-
 struct latency {
 	u64 rank;		/* ns */
 	struct span span;	/* that began after it */
@@ -234,6 +242,9 @@ struct wait {			/* all that was said of one key */
 
 struct scan {
 	struct hist latency, stw, nonpreempt;
+	struct listed *shown;	/* those of listed and of all best, in the
+				 * order in which they are shown */
+	size_t nshown;
 	struct top listed, latencies, stw_list, gc_list, sections;
 	struct wait *waits, *kinds, *samples;	/* kinds: of sections */
 	size_t nwaits, nkinds, nsamples;

@@ -242,15 +242,29 @@ void intern_new_generation(void)
 	map_reset(&gen_map);
 }
 
+static u32 node_func(u32 node)
+{
+	return interned.frames[interned.nodes[node].frame].func;
+}
+
+static bool is_start(u32 node)
+{
+	const char *name = interned.strings[node_func(node)];
+
+	return !strcmp(name, "goroutine_start") ||
+	       !strcmp(name, "runtime.goexit");
+}
+
 u32 stack_root(u32 node)
 {
-	const struct interned *in = &interned;
+	u32 parent;
 
-	if (!node)
-		return 0;
-	while (in->nodes[node].parent)
-		node = in->nodes[node].parent;
-	return in->frames[in->nodes[node].frame].func;
+	for (; node; node = parent) {
+		parent = interned.nodes[node].parent;
+		if (!parent || is_start(parent))
+			return node_func(node);
+	}
+	return 0;
 }
 
 /* --- the greatest --- */

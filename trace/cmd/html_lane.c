@@ -206,14 +206,12 @@ const struct sink lane_sink = {
 
 void lane_begin(void)
 {
-	const struct listed *l = (const void *)scan.listed.items;
-	size_t i, n = scan.listed.n < MAX_LANES ? scan.listed.n : MAX_LANES;
+	size_t i, n = scan.nshown < MAX_LANES ? scan.nshown : MAX_LANES;
 
 	plane.lanes = cmd_zalloc(MAX_PROCS * sizeof(*plane.lanes));
 	glane.lanes = cmd_zalloc(MAX_LANES * sizeof(*glane.lanes));
 	for (i = 0; i < n; i++)
-		if (!find_lane(&glane, l[i].id))
-			add_lane(&glane, l[i].id);
+		add_lane(&glane, scan.shown[i].id);
 	overview_width = scan.duration / OVERVIEW + 1;
 }
 

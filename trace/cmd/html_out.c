@@ -132,9 +132,10 @@ static void json_latencies(FILE *f)
 	fputs("\"latencies\":[", f);
 	for (i = 0; i < scan.latencies.n; i++)
 		fprintf(f, "%s[%" PRId64 ",%" PRIu64 ",%" PRId64 ",%" PRId64
-			",%" PRId64 ",%u,%u]", i ? "," : "", l[i].span.start,
-			l[i].rank, l[i].span.g, l[i].span.p, l[i].span.by,
-			l[i].span.by_stack, l[i].span.site);
+			",%" PRId64 ",%u,%u,%u]", i ? "," : "",
+			l[i].span.start, l[i].rank, l[i].span.g, l[i].span.p,
+			l[i].span.by, l[i].span.by_stack, l[i].span.site,
+			l[i].span.before);
 	fputs("],\n", f);
 }
 
@@ -248,11 +249,11 @@ static void num_nodes(struct b64 *b)
 
 static void num_listed(struct b64 *b)
 {
-	const struct listed *l = (const void *)scan.listed.items;
+	const struct listed *l = scan.shown;
 	size_t i;
 
-	num(b, scan.listed.n);
-	for (i = 0; i < scan.listed.n; i++, l++) {
+	num(b, scan.nshown);
+	for (i = 0; i < scan.nshown; i++, l++) {
 		num(b, (u64)l->id);
 		num(b, l->site);
 		num(b, (u64)l->born | (u64)l->ended << 1);

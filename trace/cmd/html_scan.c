@@ -117,6 +117,7 @@ static void scan_g_end(const struct gtrack *g, i64 now)
 
 	memcpy(l.time, g->time, sizeof(l.time));
 	top_offer(&scan.listed, &l);
+	top_offer(&s->best, &l);
 	scan.goroutines++;
 	scan.ended += l.ended;
 	s->count++;
@@ -291,9 +292,49 @@ static void sort_waits(struct wait *w, size_t n)
 		qsort(w, n, sizeof(*w), by_sum);
 }
 
+static int by_listed_rank(const void *a, const void *b)
+{
+	const struct listed *x = a, *y = b;
+
+	return x->rank != y->rank ? (x->rank < y->rank ? 1 : -1) :
+	       (x->id > y->id) - (x->id < y->id);
+}
+
+/* Those of src that are not there yet. */
+static void show(struct map *seen, const struct top *src)
+{
+	const struct listed *l = (const void *)src->items;
+	size_t i;
+
+	for (i = 0; i < src->n && scan.nshown < MAX_LISTED; i++) {
+		if (map_get(seen, (u64)l[i].id) != MAP_NONE)
+			continue;
+		map_put(seen, (u64)l[i].id, 0);
+		scan.shown[scan.nshown++] = l[i];
+	}
+}
+
+/*
+ * The best of each site first: else a crowd of one kind, that all waited for
+ * the same, would be all there is to see.
+ */
+static void choose_shown(void)
+{
+	struct map seen = { 0 };
+	size_t i;
+
+	scan.shown = cmd_alloc(MAX_LISTED * sizeof(*scan.shown));
+	for (i = 0; i < nsites; i++)
+		show(&seen, &sites[i].best);
+	qsort(scan.shown, scan.nshown, sizeof(*scan.shown), by_listed_rank);
+	top_sort(&scan.listed);
+	show(&seen, &scan.listed);
+	map_reset(&seen);
+}
+
 void scan_finish(void)
 {
-	top_sort(&scan.listed);
+	choose_shown();
 	top_sort(&scan.latencies);
 	top_sort(&scan.stw_list);
 	top_sort(&scan.gc_list);

@@ -54,12 +54,16 @@ static u32 site_of(u32 func, u32 created)
 		return MAX_SITES;
 	sites = grow(sites, nsites, &sites_cap, sizeof(*sites));
 	i = (u32)nsites++;
-	sites[i] = (struct site){ .func = func, .created = created };
-	if (i == MAX_SITES)
-		sites[i] = (struct site){
-			.func = intern_cstring("(other functions)") };
-	else
+	sites[i] = (struct site){
+		.func = func, .created = created,
+		.best = TOP(MAX_BEST, struct listed),
+	};
+	if (i < MAX_SITES) {
 		map_put(&site_map, key, i);
+	} else {
+		sites[i].func = intern_cstring("(other functions)");
+		sites[i].created = 0;
+	}
 	return i;
 }
 
@@ -136,7 +140,7 @@ static struct span span_of(const struct gtrack *g, i64 now)
 		.start = g->since, .end = now, .g = g->id, .p = g->p,
 		.by = g->by, .latency = g->latency, .site = g->site,
 		.why = g->why, .stack = g->stack, .by_stack = g->by_stack,
-		.state = g->state,
+		.before = g->before, .state = g->state,
 	};
 }
 
@@ -245,6 +249,7 @@ static void became_running(struct gtrack *g, const struct tracefile_event *ev,
 	/* A status may be told by another thread. */
 	g->p = !is_status(ev) || (i64)ev->args[1] == ev->thread ? ev->proc :
 								   TRACEFILE_NONE;
+	g->before = g->state == TRACEFILE_GO_RUNNABLE ? g->why : 0;
 	g->why = g->stack = 0;
 }
 

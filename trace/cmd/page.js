@@ -161,6 +161,8 @@ function digits(v)
 
 function time(ns)
 {
+	if (ns >= 1e13)
+		return `${number(Math.round(ns / 1e9))} s`;
 	return ns < 1e3 ? `${Math.round(ns)} ns` : ns < 1e6 ? `${digits(ns / 1e3)} µs` :
 		ns < 1e9 ? `${digits(ns / 1e6)} ms` : `${digits(ns / 1e9)} s`;
 }
@@ -191,6 +193,14 @@ function stackFrames(node)
 	return out;
 }
 
+/* The function that called into the runtime of Go, if it was one. */
+function place(node)
+{
+	const list = stackFrames(node), f = list.find(x => !x.func.startsWith('runtime.')) || list[0];
+
+	return f ? f.func : '';
+}
+
 const leaf = node => node ? strings[frames[nodeFrame[node] * 3]] || '?' : '';
 
 /* An absolute time, to the precision of step. */
@@ -198,7 +208,8 @@ function clock(t, step)
 {
 	const [unit, name] = duration < 1e3 ? [1, 'ns'] : duration < 1e6 ? [1e3, 'µs'] :
 		duration < 1e9 ? [1e6, 'ms'] : [1e9, 's'];
-	const n = Math.max(0, Math.min(9, Math.ceil(Math.log10(unit / step) - 1e-9)));
+	const least = Math.max(0, Math.ceil(Math.log10(unit / step) - 1e-9));
+	const n = Math.min(9, least > 3 ? Math.ceil(least / 3) * 3 : least);
 	const [whole, part] = (t / unit).toFixed(n).split('.');
 
 	return whole + (part ? '.' + part.replace(/(\d{3})(?=\d)/g, '$1\u2009') : '') +
@@ -320,7 +331,7 @@ const siteColor = i => siteColors[i % siteColors.length];
 const GUTTER = 168, AXIS = 22, P_HEIGHT = 24, G_HEIGHT = 16, MARK_HEIGHT = 16,
 	HEAD_HEIGHT = 20;
 const view = { t0: 0, t1: Math.max(1, duration) };
-let rows = [], rowsHeight = 0, filter = '', sel = null, hot = null, asked = false;
+let rows = [], rowsHeight = 0, filter = '', onlyActive = false, sel = null, asked = false;
 let drawTime = 0;
 
 const canvas = $('lanes'), scroll = $('scroll'), mini = $('mini');
@@ -384,6 +395,7 @@ const marks = [
 	marksOf(meta.gc_list, 'gc', 'GC'),
 	marksOf(meta.sections, 'np', 'non-preemptible'),
 ].filter(m => m.list.length);
+const sections = marks.find(m => m.color === 'np');
 
 function matches(id, site)
 {
@@ -391,6 +403,16 @@ function matches(id, site)
 
 	return !f || (/^g?#?\d+$/.test(f) ? id === Number(f.replace(/\D/g, '')) :
 		siteName(site).toLowerCase().includes(f));
+}
+
+/* Did it run, or want to, in what is shown? */
+function isActive(lane)
+{
+	const { sumRunning: run, sumRunnable: able, start } = lane.set;
+	const i = find(lane, view.t0), last = find(lane, view.t1, i);
+	const j = last < lane.to && start[last] < view.t1 ? last + 1 : last;
+
+	return run[j] - run[i] + able[j] - able[i] > 0;
 }
 
 function layOut()
@@ -407,14 +429,15 @@ function layOut()
 	add(HEAD_HEIGHT, { head: plural(plane.lanes.length, 'P'), note: 'coloured by function' });
 	for (const l of plane.lanes)
 		add(P_HEIGHT, { lane: l, label: `P${l.id}` });
-	const shown = glane.lanes.filter(l => matches(l.id, siteOf(l.id)));
+	const shown = glane.lanes.filter(l => matches(l.id, siteOf(l.id)) &&
+		(!onlyActive || isActive(l)));
 
-	add(HEAD_HEIGHT, { head: filter ?
+	add(HEAD_HEIGHT, { head: filter || onlyActive ?
 		`${number(shown.length)} of ${plural(glane.lanes.length, 'goroutine')}` :
 		glane.lanes.length < meta.goroutines ?
 		`${number(glane.lanes.length)} of ${plural(meta.goroutines, 'goroutine')}` :
 		plural(meta.goroutines, 'goroutine'),
-	note: 'by time they ran or wanted to', legend: true });
+	note: 'eight of each kind first; by time they ran or wanted to', legend: true });
 	for (const l of shown)
 		add(G_HEIGHT, { lane: l, label: goName(l.id) });
 	rowsHeight = y + 6;
@@ -532,7 +555,7 @@ function drawLane(lane, y0, y1, texts)
 			if (set.state[i] === MERGED)
 				drawMerged(lane, x, end, y0, y1, i);
 			else
-				fill(x, end - (end - x > 4 ? 1 : 0), y0, y1, colorOf(set, i));
+				fill(x, end - (set === plane && end - x > 4 ? 1 : 0), y0, y1, colorOf(set, i));
 			if (end - x > 34 * ratio)
 				texts.push([lane, i, x / ratio, end / ratio, y0 / ratio, y1 / ratio]);
 			i++;
@@ -566,7 +589,8 @@ function drawMerged(lane, x0, x1, y0, y1, i)
 	}
 }
 
-function drawMarks(row, y0, y1)
+/* With p, those on this P. */
+function drawMarks(row, y0, y1, p)
 {
 	const perPx = (view.t1 - view.t0) / (plot * ratio), left = GUTTER * ratio;
 	const color = colors[row.marks.color + '32'];
@@ -576,6 +600,8 @@ function drawMarks(row, y0, y1)
 			continue;
 		if (m[0] > view.t1)
 			break;
+		if (p !== undefined && m[3] !== p)
+			continue;
 		const x = Math.max(left, Math.floor((m[0] - view.t0) / perPx + left));
 
 		fill(x, Math.max(x + Math.ceil(ratio), Math.round((m[0] + m[1] - view.t0) / perPx + left)),
@@ -599,7 +625,7 @@ function label(lane, i)
 
 function textIn(text, x, y, room)
 {
-	const fits = Math.floor(room / 6.1);
+	const fits = Math.floor(room / 6.6);
 
 	if (fits < 3)
 		return;
@@ -626,11 +652,13 @@ function drawLabels(top)
 			ctx.font = '600 11px system-ui, "DejaVu Sans", sans-serif';
 			ctx.fillStyle = colors.text;
 			ctx.fillText(r.head, 10, mid);
+			const x = Math.max(GUTTER + 4, 24 + ctx.measureText(r.head).width);
+
 			ctx.font = '11px system-ui, "DejaVu Sans", sans-serif';
 			ctx.fillStyle = colors.dim;
-			ctx.fillText(r.note, GUTTER + 4, mid);
+			ctx.fillText(r.note, x, mid);
 			if (r.legend)
-				drawLegend(mid);
+				drawLegend(x + ctx.measureText(r.note).width + 24, mid);
 		} else {
 			ctx.font = '11px system-ui, "DejaVu Sans", sans-serif';
 			ctx.fillStyle = sel && sel.lane === r.lane && r.lane ? colors.sel : colors.dim;
@@ -639,10 +667,8 @@ function drawLabels(top)
 	}
 }
 
-function drawLegend(y)
+function drawLegend(x, y)
 {
-	let x = GUTTER + 200;
-
 	for (const [name, text] of [['running', 'running'], ['runnable', 'runnable'],
 		['syscall', 'system call'], ['waiting', 'waiting']]) {
 		ctx.fillStyle = colors[name];
@@ -716,7 +742,11 @@ function outline(top)
 
 function draw()
 {
-	const begin = performance.now(), top = scroll.scrollTop, texts = [];
+	const begin = performance.now(), texts = [];
+
+	if (onlyActive)
+		layOut();
+	const top = scroll.scrollTop;
 
 	pixels.fill(colors.bg32);
 	drawGrid();
@@ -732,6 +762,8 @@ function draw()
 			drawLane(r.lane, y0, y1, texts);
 		else
 			drawMarks(r, y0, y1);
+		if (r.lane && r.lane.set === plane && sections)
+			drawMarks({ marks: sections }, y0, y0 + Math.round(3 * ratio), r.lane.id);
 	}
 	ctx.putImageData(image, 0, 0);
 	ctx.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -882,6 +914,8 @@ function selectGo(g)
 
 	if (lane && !matches(g, siteOf(g)))
 		setFilter('');
+	if (lane && onlyActive && !isActive(lane))
+		setActive(false);
 	sel = { g, lane };
 	if (lane)
 		rowInView(lane);
@@ -943,8 +977,11 @@ function because(lane, i)
 	const { set } = lane, s = set.state[i], why = reason(set.why[i], '');
 	const wake = set === glane && i + 1 < lane.to && set.state[i + 1] === RUNNABLE ? i + 1 : -1;
 
+	const was = set === glane && i > lane.from && set.by[i] < 0 ? reason(set.why[i - 1], '') : '';
+
 	if (s === RUNNING)
-		return [['then', why], ['runnable before', set.latency[i] < 0 ? '' : time(set.latency[i])],
+		return [['then', why], ['runnable before', set.latency[i] < 0 ? '' :
+			time(set.latency[i]) + (was ? `, ${was}` : '')],
 			['woken by', goLink(set.by[i])]];
 	if (s === RUNNABLE)
 		return [['woken by', goLink(set.by[i])], ['because', why]];
@@ -1065,6 +1102,14 @@ function setFilter(text)
 	layOut();
 	if (tab === 'goroutines')
 		showTab(tab);
+	redraw();
+}
+
+function setActive(on)
+{
+	onlyActive = on;
+	$('active').setAttribute('aria-pressed', on);
+	layOut();
 	redraw();
 }
 
@@ -1261,6 +1306,7 @@ const keys = {
 		if (sel && sel.i !== undefined)
 			zoomTo(sel.lane.set.start[sel.i], sel.lane.set.end[sel.i]);
 	},
+	o: () => setActive(!onlyActive),
 	'/': () => $('search').focus(),
 	'?': () => $('help').showModal(),
 	Escape: () => {
@@ -1289,6 +1335,7 @@ addEventListener('keydown', e => {
 });
 
 $('search').addEventListener('input', e => setFilter(e.target.value));
+$('active').addEventListener('click', keys.o);
 $('zoom-in').addEventListener('click', keys.w);
 $('zoom-out').addEventListener('click', keys.s);
 $('fit').addEventListener('click', keys[0]);
@@ -1317,11 +1364,11 @@ const QUANTILES = [['median', 0.5], ['90 %', 0.9], ['99 %', 0.99], ['99.9 %', 0.
 
 function histogram(h, title)
 {
-	const w = 560, height = 150, base = height - 18, left = 8;
+	const w = 520, height = 150, base = height - 18, left = 8;
 	const lo = Math.floor(Math.log10(Math.max(1, bucketStart(h.buckets[0]))));
 	const hi = Math.max(lo + 1, Math.ceil(Math.log10(Math.max(2, h.max + 1))));
 	const x = v => left + (Math.log10(Math.max(1, v)) - lo) / (hi - lo) * (w - 2 * left);
-	/* Bars of equal width: four to a power of ten. */
+	/* Bars of equal width: eight to a power of ten. */
 	const bars = new Array((hi - lo) * 8).fill(0);
 	const out = svg('svg', { width: w, height, viewBox: `0 0 ${w} ${height}`, role: 'img',
 		'aria-label': `${title}: ` + QUANTILES.map(([n, q]) => `${n} ${time(quantile(h, q))}`).join(', ') });
@@ -1334,7 +1381,7 @@ function histogram(h, title)
 	const max = Math.max(...bars), each = (w - 2 * left) / bars.length;
 
 	bars.forEach((n, i) => {
-		const tall = n ? Math.max(1.5, n / max * (base - 14)) : 0;
+		const tall = n ? Math.max(1.5, n / max * (base - 4)) : 0;
 		const from = 10 ** (lo + i / 8), to = 10 ** (lo + (i + 1) / 8);
 
 		if (n)
@@ -1346,12 +1393,12 @@ function histogram(h, title)
 	for (let e = lo; e <= hi; e++)
 		out.append(svg('text', { x: x(10 ** e), y: height - 5, 'text-anchor': e === lo ? 'start' :
 			e === hi ? 'end' : 'middle' }, time(10 ** e).replace(/\.0+(?= )/, '')));
-	for (const [n, q] of QUANTILES.filter((_, i) => i !== 1)) {
-		const at = x(quantile(h, q));
+	QUANTILES.filter((_, i) => i !== 1).forEach(([n, q], i) => {
+		const at = x(quantile(h, q)), y = i * 11 + 9;
 
-		out.append(svg('line', { class: 'q', x1: at, x2: at, y1: 12, y2: base }),
-			svg('text', { x: at, y: 9, 'text-anchor': at > w - 40 ? 'end' : 'middle' }, n));
-	}
+		out.append(svg('line', { class: 'q', x1: at, x2: at, y1: y - 8, y2: base }),
+			svg('text', { x: at - 3, y, 'text-anchor': 'end' }, n));
+	});
 	return out;
 }
 
@@ -1359,11 +1406,11 @@ function histPart(h, title, note)
 {
 	if (!h.count)
 		return el('div', {}, el('h2', {}, title), el('p', { class: 'dim' }, 'none'));
-	return el('div', {}, el('h2', {}, title), histogram(h, title), pairs([
+	return el('div', {}, el('h2', {}, title), el('div', { class: 'hist' }, histogram(h, title), pairs([
 		['number', number(h.count)], ['mean', time(h.sum / h.count)],
 		...QUANTILES.map(([n, q]) => [n, time(quantile(h, q))]),
 		['longest', time(h.max)], ['in all', time(h.sum)],
-	]), el('p', { class: 'dim' }, note));
+	])), el('p', { class: 'dim' }, note));
 }
 
 /* --- tables --- */
@@ -1377,8 +1424,8 @@ function latencyTab()
 			['until', r => link(clock(r[0], 1e3), () => goToLatency(r)), true, r => r[0]],
 			['goroutine', r => goLink(r[2], r[6]), false, r => r[2]],
 			['then on', r => r[3] >= 0 ? `P${r[3]}` : '', false, r => r[3]],
-			['woken by', r => goLink(r[4]), false, r => r[4]],
-			['at', r => leaf(r[5])],
+			['woken by', r => r[4] >= 0 ? goLink(r[4]) : reason(r[7], ''), false, r => r[4]],
+			['at', r => place(r[5])],
 		], meta.latencies.slice(), 100)));
 }
 
@@ -1400,7 +1447,7 @@ function pausesTab()
 			['from', r => atLink(r[0], r[1]), true, r => r[0]],
 			['why', r => reason(r[4], '')],
 			['goroutine', r => goLink(r[2]), false, r => r[2]],
-			['at', r => leaf(r[5])],
+			['at', r => place(r[5])],
 		], meta.stw_list.slice(), 100)));
 }
 
@@ -1431,7 +1478,7 @@ function waitsTab()
 function waitStacks(g)
 {
 	const box = el('div'), d = el('details', {}, el('summary', {},
-		`${plural(g.list.length, 'stack')}, most at ${leaf(g.list[0][1]) || '?'}`), box);
+		`${plural(g.list.length, 'stack')}, most at ${place(g.list[0][1]) || '?'}`), box);
 
 	d.addEventListener('toggle', () => {
 		if (!box.firstChild)
@@ -1494,7 +1541,7 @@ function goTab()
 
 function foldedStack(node)
 {
-	const box = el('div'), d = el('details', {}, el('summary', {}, leaf(node)), box);
+	const box = el('div'), d = el('details', {}, el('summary', {}, place(node)), box);
 
 	d.addEventListener('toggle', () => box.replaceChildren(stackList(node)));
 	return d;
@@ -1668,7 +1715,7 @@ function begin()
 
 /* What the page can do, for scripts. */
 window.gort = {
-	meta, plane, glane, listed, view, setView, zoomBy, zoomTo, select, selectGo, setFilter, showTab, draw,
+	meta, plane, glane, listed, view, setView, zoomBy, zoomTo, select, selectGo, setFilter, setActive, showTab, draw,
 	hit, rows: () => rows, selection: () => sel, drawTime: () => drawTime, find,
 };
 begin();
