@@ -60,7 +60,29 @@ standard_input()
 			<(sed 1,/id=.meta/d "$dir/stdin.html" | tail -n +2)
 }
 
-plan 8
+# The whole, cut where nothing happens, and longer than it is.
+parts()
+{
+	$gort trace html --to=1000001ns "$known" >"$dir/1.html" &&
+		$gort trace html --from=1000001ns --to=2ms "$known" >"$dir/2.html" &&
+		$gort trace html --from=2ms --to=1s "$known" >"$dir/3.html" &&
+		python parts "$dir/known.html" "$dir"/[123].html
+}
+
+wrong_times()
+{
+	local option
+	for option in --from=1 --from=-1s --from=1h --to= --to=0s; do
+		$gort trace html $option "$known" >"$dir/none.html" 2>"$dir/says"
+		(($? == 2)) && ! test -s "$dir/none.html" &&
+			grep -q 'are times' "$dir/says" || return
+	done
+	$gort trace html --from=1s "$known" >"$dir/none.html" 2>"$dir/says"
+	(($? == 2)) && ! test -s "$dir/none.html" &&
+		grep -q 'ends before 1s' "$dir/says"
+}
+
+plan 10
 check 'a page of a trace that is known' make_known
 if command -v chromium >/dev/null; then
 	check 'numbers, zoom, search, and names that look like HTML' \
@@ -74,6 +96,8 @@ if command -v chromium >/dev/null; then
 else
 	skip 'it is all counted, and fast' chromium
 fi
+check 'parts of a trace' parts
+check 'times that are none, or outside' wrong_times
 check 'the same from standard input' standard_input
 check 'a trace that breaks off' broken_end
 echo 'no trace' >"$dir/no"

@@ -134,7 +134,7 @@ void top_sort(struct top *t);
 
 /* What a goroutine did, or who had a P. */
 struct span {
-	i64 start, end;		/* ns from the beginning of the trace */
+	i64 start, end;		/* ns from the beginning of the window */
 	i64 g;
 	i64 p;			/* TRACEFILE_NONE: on none */
 	i64 by;			/* who made it runnable before, or
@@ -185,24 +185,40 @@ struct gtrack {
 	u64 spans;
 };
 
-/* What becomes of spans; all but p_span may be NULL. */
+/*
+ * What becomes of spans, cut to the window, and of events, also those outside;
+ * all but p_span may be NULL.
+ */
 struct sink {
 	void (*g_span)(const struct span *s);
 	void (*p_span)(const struct span *s);
 	void (*g_end)(const struct gtrack *g, i64 now);
 	void (*event)(const struct tracefile *tf,
-		      const struct tracefile_event *ev, i64 now);
+		      const struct tracefile_event *ev, i64 now,
+		      bool inside);
 };
 
 extern struct site *sites;
 extern size_t nsites;
 
+/* What of the trace is shown: ns from its beginning. */
+struct window {
+	i64 from, to;
+};
+
+extern struct window window;
+
 /* Forget goroutines and Ps, but not sites. */
 void track_reset(void);
-void track_event(const struct sink *to, const struct tracefile *tf,
+
+/* false: what follows is behind the window. */
+bool track_event(const struct sink *to, const struct tracefile *tf,
 		 const struct tracefile_event *ev);
 
-/* The trace ends: so do all spans.  Returns its length in ns. */
+/*
+ * The trace, or the window, ends: so do all spans.  Returns how long the
+ * window is, in ns; negative: the trace ends before it.
+ */
 i64 track_end(const struct sink *to);
 
 /* --- html_scan.c --- */
@@ -256,6 +272,9 @@ struct scan {
 
 extern struct scan scan;
 extern const struct sink scan_sink;
+
+/* "12.5us" to ns; false if it is no time. */
+bool parse_time(const char *s, u64 *ns);
 
 /* After track_end(). */
 void scan_finish(void);

@@ -181,6 +181,8 @@ static void json_lanes(FILE *f, const char *key, const struct lanes *set)
 
 static void json_counts(FILE *f)
 {
+	json_number(f, "from", (u64)window.from);
+	json_number(f, "to_end", window.to == INT64_MAX);
 	json_number(f, "duration", (u64)scan.duration);
 	json_number(f, "events", scan.events);
 	json_number(f, "generations", scan.generations);

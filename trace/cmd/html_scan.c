@@ -145,6 +145,8 @@ static void range_end(struct range *r, bool *is_open, struct top *list,
 		return;
 	*is_open = false;
 	r->rank = (u64)(now - r->start);
+	if (!r->rank)
+		return;			/* outside the window */
 	top_offer(list, r);
 	if (h)
 		hist_add(h, r->rank);
@@ -179,8 +181,7 @@ static void on_range(const struct tracefile *tf,
 	}
 }
 
-/* "12.5us" to ns; false if it is no time. */
-static bool parse_time(const char *s, u64 *ns)
+bool parse_time(const char *s, u64 *ns)
 {
 	static const struct {
 		const char *name;
@@ -245,15 +246,16 @@ static void on_log(const struct tracefile *tf,
 }
 
 static void scan_event(const struct tracefile *tf,
-		       const struct tracefile_event *ev, i64 now)
+		       const struct tracefile_event *ev, i64 now, bool inside)
 {
+	if (ev->kind == TRACEFILE_RANGE_BEGIN ||
+	    ev->kind == TRACEFILE_RANGE_ACTIVE ||
+	    ev->kind == TRACEFILE_RANGE_END)
+		on_range(tf, ev, now);
+	if (!inside)
+		return;
 	scan.events++;
 	switch (ev->kind) {
-	case TRACEFILE_RANGE_BEGIN:
-	case TRACEFILE_RANGE_ACTIVE:
-	case TRACEFILE_RANGE_END:
-		on_range(tf, ev, now);
-		break;
 	case TRACEFILE_LOG:
 		on_log(tf, ev, now);
 		break;

@@ -10,7 +10,8 @@
  * the difference of two prefix sums; what a frame costs depends on the number
  * of pixels, not on that of spans.
  *
- * Times are ns from the beginning of the trace.
+ * Times are ns from the beginning of what of the trace is here; shown are those
+ * from the beginning of the trace.
  */
 'use strict';
 (() => {
@@ -203,11 +204,12 @@ function place(node)
 
 const leaf = node => node ? strings[frames[nodeFrame[node] * 3]] || '?' : '';
 
-/* An absolute time, to the precision of step. */
-function clock(t, step)
+/* A time from the beginning of the trace, to the precision of step. */
+function clock(since, step)
 {
-	const [unit, name] = duration < 1e3 ? [1, 'ns'] : duration < 1e6 ? [1e3, 'µs'] :
-		duration < 1e9 ? [1e6, 'ms'] : [1e9, 's'];
+	const t = since + meta.from, all = duration + meta.from;
+	const [unit, name] = all < 1e3 ? [1, 'ns'] : all < 1e6 ? [1e3, 'µs'] :
+		all < 1e9 ? [1e6, 'ms'] : [1e9, 's'];
 	const least = Math.max(0, Math.ceil(Math.log10(unit / step) - 1e-9));
 	const n = Math.min(9, least > 3 ? Math.ceil(least / 3) * 3 : least);
 	const [whole, part] = (t / unit).toFixed(n).split('.');
@@ -632,13 +634,18 @@ function textIn(text, x, y, room)
 	ctx.fillText(text.length > fits ? text.slice(0, fits - 1) + '…' : text, x, y);
 }
 
+/* Luma, as in Rec. 601 */
+const isBright = c => (c & 255) * 0.3 + (c >> 8 & 255) * 0.59 + (c >> 16 & 255) * 0.11 > 105;
+
 function drawTexts(texts)
 {
 	ctx.font = '10.5px system-ui, "DejaVu Sans", sans-serif';
-	ctx.fillStyle = colors.dark ? '#fffd' : '#000c';
-	for (const [lane, i, x0, x1, y0, y1] of texts)
-		if (y1 > AXIS + 6)
-			textIn(label(lane, i), x0 + 4, (y0 + y1) / 2 + 1, x1 - x0 - 8);
+	for (const [lane, i, x0, x1, y0, y1] of texts) {
+		if (y1 <= AXIS + 6)
+			continue;
+		ctx.fillStyle = isBright(colorOf(lane.set, i)) ? '#000d' : '#fffe';
+		textIn(label(lane, i), x0 + 4, (y0 + y1) / 2 + 1, x1 - x0 - 8);
+	}
 }
 
 function drawLabels(top)
@@ -686,16 +693,25 @@ function tickStep(d, room)
 	return [1, 2, 5, 10].map(k => k * p).find(s => s >= least) || least;
 }
 
+/* Times of what is shown, at most 60. */
+function ticks(step)
+{
+	const first = Math.ceil((view.t0 + meta.from) / step), out = [];
+
+	for (let k = 0; k < 60 && (first + k) * step - meta.from <= view.t1; k++)
+		out.push((first + k) * step - meta.from);
+	return out;
+}
+
 function drawAxis()
 {
 	const step = Math.max(1, tickStep(view.t1 - view.t0, plot));
-	const first = Math.ceil(view.t0 / step);
 
 	ctx.fillStyle = colors.bg;
 	ctx.fillRect(0, 0, width, AXIS);
 	ctx.font = '11px system-ui, "DejaVu Sans", sans-serif';
-	for (let k = 0; k < 60 && (first + k) * step <= view.t1; k++) {
-		const t = (first + k) * step, x = Math.round(pxOf(t)) + 0.5;
+	for (const t of ticks(step)) {
+		const x = Math.round(pxOf(t)) + 0.5;
 
 		ctx.fillStyle = colors.line;
 		ctx.fillRect(x, 0, 1, AXIS);
@@ -712,11 +728,8 @@ function drawAxis()
 
 function drawGrid()
 {
-	const step = Math.max(1, tickStep(view.t1 - view.t0, plot));
-	const first = Math.ceil(view.t0 / step);
-
-	for (let k = 0; k < 60 && (first + k) * step <= view.t1; k++) {
-		const x = Math.round(pxOf((first + k) * step) * ratio);
+	for (const t of ticks(Math.max(1, tickStep(view.t1 - view.t0, plot)))) {
+		const x = Math.round(pxOf(t) * ratio);
 
 		fill(x, x + 1, 0, image.height, colors.line32);
 	}
@@ -961,8 +974,8 @@ function showRecord(lane, i)
 			colors.waiting, pairs([...when, ['running', time(set.who[i])],
 				['runnable', onP ? '' : time(set.by[i])],
 				['system calls', time(set.latency[i])]]),
-			el('p', { class: 'dim' }, 'Too short to be kept apart in a trace of this size; see "Left out".'),
-			buttons);
+			el('p', { class: 'dim' }, 'Too short to be kept apart in a trace of this size. They are in the page of'),
+			el('p', {}, el('code', {}, partOf(t, t + d))), buttons);
 		return;
 	}
 	showDetail(`G${g} ${STATES[s]}, ${time(d)}`, colors[['', '', 'runnable', 'running',
@@ -970,6 +983,14 @@ function showRecord(lane, i)
 		s === RUNNING || s === SYSCALL ? ['on', onP ? `P${lane.id}` :
 			set.who[i] < 0 ? '' : `P${set.who[i]}`] : null,
 		...because(lane, i)]), buttons, ...stacks(lane, i));
+}
+
+/* The command for a page of this, and something on both sides. */
+function partOf(t0, t1)
+{
+	const room = (t1 - t0) * 2 + 1e5, us = t => `${Math.max(0, Math.round((t + meta.from) / 1e3))}us`;
+
+	return `gort trace html --from=${us(t0 - room)} --to=${us(t1 + room)} ${meta.name}`;
 }
 
 function because(lane, i)
@@ -1583,6 +1604,10 @@ function leftOut()
 	const list = [], say1 = text => list.push(el('li', {}, text));
 	const cell = set => time(2 ** set.shift);
 
+	if (meta.from || !meta.to_end)
+		say1(`All of the trace before ${clock(0, 1e3)} and after ${clock(duration, 1e3)}: as --from and --to said.`);
+	if (plane.shift || glane.shift)
+		say1('What is left out because of the size of the trace is in pages of parts of it: options --from and --to.');
 	if (plane.shift)
 		say1(`${number(plane.spans)} spans of Ps are drawn from ${plural(plane.records, 'record')}: those of a P that ` +
 			`lie inside the same ${cell(plane)} were made one, with their number and sums. Longer ones are all there.`);
@@ -1693,9 +1718,10 @@ function begin()
 {
 	document.title = `${meta.name} – gort trace`;
 	$('name').textContent = meta.name;
-	$('facts').textContent = [time(duration), plural(meta.events, 'event'), plural(plane.lanes.length, 'P'),
-		plural(meta.goroutines, 'goroutine'), plural(meta.generations, 'generation'),
-		`format 1.${meta.version}`].join(' · ') + (meta.broken ? ' · breaks off' : '');
+	$('facts').textContent = [meta.from ? `${time(duration)} from ${clock(0, 1e3)} on` : time(duration), plural(meta.events, 'event'), plural(plane.lanes.length, 'P'),
+		plural(meta.goroutines, 'goroutine'),
+		meta.to_end ? plural(meta.generations, 'generation') : '',
+		`format 1.${meta.version}`].filter(s => s).join(' · ') + (meta.broken ? ' · breaks off' : '');
 	for (const [id, title, , n] of TABS)
 		$('tabs').append(el('button', { id: `tab-${id}`, type: 'button', role: 'tab', 'aria-controls': 'panel',
 			onclick: () => showTab(id) }, title, el('b', {}, number(n))));
