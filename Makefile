@@ -366,7 +366,7 @@ $(O)/libgort.a: $(O)/gort.o $(lib-objs) FORCE
 	$(call if_changed,ar)
 
 $(O)/trace/cmd/flame_js.o: trace/cmd/flame.js
-$(O)/trace/cmd/html_page.o: $(addprefix trace/cmd/page.,html css js)
+$(O)/trace/cmd/html_page.o: $(wildcard trace/cmd/page*)
 
 $(O)/gort: $(cmd-objs) $(O)/libgort.a FORCE
 	$(call if_changed,link_cmd)

@@ -9,7 +9,8 @@
  *	html_scan.c	first pass: who is interesting; sums, histograms
  *	html_lane.c	second pass: the spans that are drawn
  *	html_out.c	JSON, and numbers as base64
- *	html_page.S	page.html, page.css, page.js
+ *	html_page.S	page.html, page.css, page.js, page_lanes.js,
+ *			page_tables.js
  *
  * A trace is read twice because which goroutines are worth a lane of their
  * own is known at its end only, and keeping all spans until then would take
