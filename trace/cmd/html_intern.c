@@ -172,11 +172,14 @@ u32 intern_cstring(const char *s)
 static u32 intern_frame(const struct tracefile_frame *f)
 {
 	struct interned *in = &interned;
-	struct frame fr = { intern_string(f->func), intern_string(f->file),
-			    f->line };
-	u64 key = mix((u64)fr.func << 32 | fr.file) + fr.line;
-	u32 i = map_get(&frame_map, key);
+	struct frame fr = { .line = f->line };
+	u64 key;
+	u32 i;
 
+	fr.func = intern_string(f->func);
+	fr.file = intern_string(f->file);
+	key = mix((u64)fr.func << 32 | fr.file) + fr.line;
+	i = map_get(&frame_map, key);
 	if (i != MAP_NONE || in->nframes == MAX_FRAMES)
 		return i;
 	in->frames = grow(in->frames, in->nframes, &in->frames_cap,

@@ -130,11 +130,14 @@ static void scan_g_end(const struct gtrack *g, i64 now)
 
 /* --- other events --- */
 
-static void range_begin(struct range *r, bool *is_open, u32 what, u32 stack,
-			i64 g, i64 now)
+static void range_begin(struct range *r, bool *is_open, u32 what,
+			const struct tracefile *tf,
+			const struct tracefile_event *ev, i64 now)
 {
-	*r = (struct range){ .start = now, .g = g, .what = what,
-			     .stack = stack };
+	*r = (struct range){
+		.start = now, .g = ev->goroutine, .what = what,
+		.stack = intern_stack(tf, ev->stack),
+	};
 	*is_open = true;
 }
 
@@ -161,7 +164,7 @@ static void on_range(const struct tracefile *tf,
 	switch (ev->type) {
 	case TF_STW_BEGIN:
 		range_begin(&open_stw, &is_open_stw, intern_string(d.text),
-			    intern_stack(tf, ev->stack), ev->goroutine, now);
+			    tf, ev, now);
 		break;
 	case TF_STW_END:
 		range_end(&open_stw, &is_open_stw, &scan.stw_list, &scan.stw,
@@ -173,7 +176,7 @@ static void on_range(const struct tracefile *tf,
 		/* fallthrough */
 	case TF_GC_BEGIN:
 		range_begin(&open_gc, &is_open_gc, intern_cstring(d.name),
-			    intern_stack(tf, ev->stack), ev->goroutine, now);
+			    tf, ev, now);
 		break;
 	case TF_GC_END:
 		range_end(&open_gc, &is_open_gc, &scan.gc_list, NULL, now);
