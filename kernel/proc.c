@@ -820,7 +820,7 @@ void sched_yield_g(void)
 }
 
 /* Is there anything else for this P to run? */
-bool __systemstack sched_has_work(struct p *pp)
+bool sched_has_work(struct p *pp)
 {
 	return !runq_empty(pp) || !globrunq_empty() ||
 	       timers_next(pp) <= nanotime();

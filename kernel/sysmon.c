@@ -373,7 +373,7 @@ static void sysmon_loop(void)
  * Beginning and end.
  */
 
-static void *sysmon_thread(void *arg)
+static __g0_thread void *sysmon_thread(void *arg)
 {
 	/* On time: the default is 50 us late. */
 	prctl(PR_SET_TIMERSLACK, 1UL);

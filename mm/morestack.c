@@ -176,7 +176,7 @@ static inline void stack_section_end(struct g *gp)
  * newstack - answer a stack check that failed.
  * sysstack: may switch goroutines; its callees take class locks.
  */
-void __systemstack __g0_noreturn newstack(struct g *gp)
+void __g0_noreturn newstack(struct g *gp)
 {
 	struct segment *seg = stack_find_segment(gp, gp->more_sp);
 
@@ -196,7 +196,7 @@ void __systemstack __g0_noreturn newstack(struct g *gp)
 
 #ifdef GORT_ASAN
 /* The function returned, gp->seg is the segment it was called from. */
-void __systemstack __g0_noreturn segment_left(struct g *gp)
+void __g0_noreturn segment_left(struct g *gp)
 {
 	san_set_stack(gp);
 	arch_gogo(gp);
@@ -207,7 +207,7 @@ void __systemstack __g0_noreturn segment_left(struct g *gp)
  * newstack_setsp - may sp move down to gp->more_need, in mid-function?  Only
  * within the segment: the frame is already there.
  */
-void __systemstack __g0_noreturn newstack_setsp(struct g *gp)
+void __g0_noreturn newstack_setsp(struct g *gp)
 {
 	struct segment *seg = stack_find_segment(gp, gp->more_sp);
 	uintptr_t sp = (uintptr_t)gp->more_need;

@@ -387,7 +387,7 @@ static void __systemstack take_from_syscall(void *arg)
 }
 
 /* In a system call, on g0: another M gets the P. */
-void __systemstack trace_leave_p(void)
+void trace_leave_p(void)
 {
 	take_from_syscall(getm()->syscall_p);
 }

@@ -250,7 +250,7 @@ static void __systemstack writer_loop(void)
 	}
 }
 
-static void *writer_thread(void *arg)
+static __g0_thread void *writer_thread(void *arg)
 {
 	m_begin_helper(arg);
 	writer_loop();

@@ -16,6 +16,13 @@
  *		returns in the goroutine that runs next.  ThreadSanitizer
  *		keeps a shadow call stack for g0 which such functions would
  *		fill up, so they stay uninstrumented and thin.
+ * __g0_thread	first function of a thread that runs no goroutines, so is on
+ *		g0 all the time.
+ *
+ * "make checkstack" proves that these words are true.  It compiles with
+ * GORT_CHECKSTACK, and only then do they change anything: each puts its
+ * function into a section that tells.  A function that only functions on g0
+ * call needs no word.
  */
 #ifndef ARCH_COMPILER_H
 #define ARCH_COMPILER_H
@@ -36,13 +43,25 @@ typedef int64_t s64;
 
 /* Also where the compiler is told not to inline; as in Linux and glibc. */
 #undef __always_inline
+#ifdef GORT_CHECKSTACK
+#define __always_inline	inline	/* a call that is seen */
+#else
 #define __always_inline	inline __attribute__((__always_inline__))
+#endif
 #define __cold		__attribute__((cold, noinline))
 #define __noreturn	__attribute__((noreturn))
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
 #define __public	__attribute__((visibility("default")))
 #define __nosplit	__attribute__((noinline, section(".text.nosplit")))
-#define __systemstack
+#ifdef GORT_CHECKSTACK
+/* Its line tells one section from another: see arch/checkstack/elf.c. */
+#define __context_(name, line)	__attribute__((section(".text." name "." #line)))
+#define __context(name, line)	__context_(name, line)
+#else
+#define __context(name, line)
+#endif
+#define __systemstack	__context("systemstack", __LINE__)
+#define __g0_thread	__context("g0", __LINE__)
 
 #if defined(__SANITIZE_THREAD__)
 #define GORT_TSAN	1
@@ -69,7 +88,8 @@ typedef int64_t s64;
 #define __no_tsan
 #endif
 #define __no_asan	__attribute__((no_sanitize("address")))
-#define __g0_noreturn	__attribute__((noinline)) __no_tsan __no_asan
+#define __g0_noreturn	__attribute__((noinline)) __context("g0", __LINE__) \
+			__no_tsan __no_asan
 
 #define barrier()	__asm__ volatile("" ::: "memory")
 
