@@ -18,6 +18,7 @@
 #define MM_STACK_H
 
 #include <arch/compiler.h>
+#include <arch/stacksplit.h>
 
 struct g;
 struct p;
@@ -26,7 +27,7 @@ struct p;
 #define PAGE_SIZE		((size_t)1 << PAGE_SHIFT)
 
 #define STACK_CLASSES		8
-#define STACK_RED_ZONE		((size_t)1024)
+#define STACK_RED_ZONE		((size_t)STACKSPLIT_RED_ZONE)
 #if defined(GORT_ASAN) || defined(GORT_TSAN)
 /* Sanitizer runtimes are foreign code with large frames. */
 #define STACK_MIN_SHIFT		18
@@ -40,7 +41,7 @@ struct p;
  */
 #define STACK_MIN_SHIFT		17
 #define STACK_GUARD_SIZE	((size_t)48 << 10)
-#define STACK_RESERVE_SIZE	((size_t)24 << 10)
+#define STACK_RESERVE_SIZE	((size_t)STACKSPLIT_RESERVE)
 #endif
 /* Lowest address of checked code in a slot, as an offset. */
 #define STACK_LIMIT_OFFSET \

@@ -12,6 +12,13 @@
 #define STACKSPLIT_SMALL	256
 
 /*
+ * Below the guard: for small frames and code without checks of our own, and
+ * below that for code of others (without sanitizers).  See mm/stack.h.
+ */
+#define STACKSPLIT_RED_ZONE	1024
+#define STACKSPLIT_RESERVE	(24 << 10)
+
+/*
  * The function may read stack-passed arguments more than 1 KiB above its
  * entry sp, or takes the address of that area, or tail-calls another
  * function, which inherits the area.
