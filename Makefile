@@ -153,12 +153,16 @@ warning-cflags	:= -Wall -Wextra -Wvla -Wshadow -Wstrict-prototypes \
 clang-flags	:= $(if $(cc-is-clang),-fno-integrated-as -Wno-unused-command-line-argument)
 gcc-flags	:= $(if $(cc-is-clang),,-fno-ipa-ra)
 
+
+# Calls and frames, for "make checkstack": x.ci beside x.o.
+ci-flags	:= $(if $(cc-is-clang)$(sanitizers)$(filter-out 0,$(DEBUG)),,-fcallgraph-info=su)
+
 common-cflags	:= -std=gnu11 $(debug-cflags) -g $(warning-cflags)
 
 cflags-lib	:= $(common-cflags) -fPIC -fvisibility=hidden \
 		   -fno-omit-frame-pointer -mno-omit-leaf-frame-pointer \
 		   -fno-stack-clash-protection -fno-stack-protector $(gcc-flags) $(SPLIT_CFLAGS) \
-		   $(clang-flags) $(sanitize-flags) $(private-include)
+		   $(clang-flags) $(sanitize-flags) $(ci-flags) $(private-include)
 cflags-test	:= $(common-cflags) $(GORT_CFLAGS) $(sanitize-flags) -Itests
 cflags-internal	:= $(cflags-test) $(private-include)
 cflags-sample	:= $(cflags-test)
@@ -221,6 +225,7 @@ $(call read-kbuild,)
 objs		:= $(addprefix $(O)/,$(all-obj-y))
 plain-objs	:= $(foreach o,$(all-obj-y),$(O)/$(if $(wildcard $(o:.o=.c)),plain/)$(o))
 lib-objs	:= $(addprefix $(O)/,$(all-lib-y))
+c-objs		:= $(sort $(foreach o,$(all-obj-y) $(all-lib-y),$(if $(wildcard $(o:.o=.c)),$(o))))
 malloc-objs	:= $(addprefix $(O)/plain/,$(all-malloc-y))
 cmd-objs	:= $(addprefix $(O)/,$(all-cmd-y))
 gort-cmd	:= $(if $(cmd-objs),$(O)/gort)
@@ -291,7 +296,11 @@ depflags	= -MMD -MP -MT $@ -MF $@.d
 
 c_flags		= $(strip $(filter-out $(remove@$*),$(cflags-$(call kind,$*))) \
 			$(cflags@$*) $(EXTRA_CFLAGS))
-plain_flags	= $(filter-out $(SPLIT_CFLAGS),$(c_flags))
+plain_flags	= $(filter-out $(SPLIT_CFLAGS) $(ci-flags),$(c_flags))
+
+# The calls of the source: nothing inlined, and each has a relocation.
+cs_flags	= $(filter-out $(SPLIT_CFLAGS) -g -O2 -W%,$(c_flags)) -w -O0 \
+		  -ffunction-sections -DGORT_CHECKSTACK
 a_flags		= $(strip $(filter-out $(remove@$*),$(aflags)) $(aflags@$*))
 
 quiet_cc	= CC      $(short)
@@ -299,6 +308,9 @@ cmd_cc		= $(cc-cmd) $(c_flags) $(depflags) -c -o $@ $<
 
 quiet_cc_plain	= CC      $(short)
 cmd_cc_plain	= $(cc-cmd) $(plain_flags) $(depflags) -c -o $@ $<
+
+quiet_cc_cs	= CC      $(short)
+cmd_cc_cs	= $(cc-cmd) $(cs_flags) $(depflags) -c -o $@ $<
 
 quiet_as	= AS      $(short)
 cmd_as		= $(cc-cmd) $(a_flags) $(depflags) -c -o $@ $<
@@ -343,6 +355,9 @@ $(O)/%.o: %.c $(as-tool) FORCE | $(generated) $(O)/gort.specs
 # goroutine, which is a stranger to the copy of the runtime in here, for ours.
 $(O)/plain/%.o: %.c FORCE | $(generated)
 	$(call if_changed,cc_plain)
+
+$(O)/checkstack/%.o: %.c FORCE | $(generated)
+	$(call if_changed,cc_cs)
 
 $(O)/%.o: %.S FORCE | $(generated)
 	$(call if_changed,as)
@@ -405,7 +420,7 @@ quiet_pc	= $(quiet_gen)
 quiet_specs	= $(quiet_gen)
 quiet_offsets_s	= CC      $(short)
 
-cmd_offsets_s	= $(cc-cmd) $(filter-out $(SPLIT_CFLAGS) $(sanitize-flags),$(cflags-lib)) \
+cmd_offsets_s	= $(cc-cmd) $(filter-out $(SPLIT_CFLAGS) $(ci-flags) $(sanitize-flags),$(cflags-lib)) \
 		  $(EXTRA_CFLAGS) $(depflags) -S -o $@ $<
 cmd_offsets	= echo '/* Generated from arch/$(ARCH)/asm-offsets.c. */'; \
 		  echo '$(pound)ifndef GORT_ASM_OFFSETS_H'; \
@@ -452,6 +467,31 @@ all: $(O)/libgort.a $(malloc-so) $(O)/gort-test.o $(host-tools) $(O)/gort.pc $(O
 # "make kernel/chan.o" builds that object in $(O).
 goal-objs	:= $(filter-out $(O)/% /%,$(filter %.o,$(MAKECMDGOALS)))
 $(foreach o,$(goal-objs),$(eval $(o): $(O)/$(o) ; @:))
+
+# ---------------------------------------------------------------------------
+# What runs on which stack
+
+cs-tool		:= $(O)/tools/gort-checkstack
+cs-rules	:= arch/checkstack/gort.rules
+cs-objs		:= $(addprefix $(O)/checkstack/,$(c-objs))
+cs-cis		:= $(patsubst %.o,$(O)/%.ci,$(c-objs))
+
+quiet_checkstack = CHECK   $(short)
+cmd_checkstack	= { s=0; $(cs-tool) --rules=$(cs-rules) --calls $(cs-objs:.o=.ci) || s=1; \
+		  $(cs-tool) --rules=$(cs-rules) --frames $(cs-cis) || s=1; exit $$s; } > $@
+
+$(O)/checkstack.txt: $(cs-objs) $(addprefix $(O)/,$(c-objs)) $(cs-tool) $(cs-rules) \
+		kernel/lockrank.tbl FORCE
+	$(call if_changed,checkstack)
+
+ifneq ($(ci-flags),)
+checkstack: $(O)/checkstack.txt
+	@grep -v '^  .*:[0-9]* .*  ' $<; echo '  for each of them: $<'
+else
+checkstack:
+	@echo 'make checkstack: asks gcc what it calls, at -O2: not CC=clang, DEBUG or SANITIZE' >&2; \
+		false
+endif
 
 # ---------------------------------------------------------------------------
 # Tests
@@ -567,6 +607,7 @@ install: all
 	install -m 755 $(as-tool) $(inst)/lib/gort/as
 	install -m 755 $(O)/gort $(inst)/bin
 	install -m 644 trace/cmd/gort.1 $(inst)/share/man/man1
+	install -m 755 $(O)/tools/gort-checkstack $(inst)/bin
 	install -m 644 kernel/gort-gdb.py $(inst)/share/gort
 
 uninstall:
@@ -575,6 +616,7 @@ uninstall:
 	rm -f $(inst)/lib/pkgconfig/gort.pc
 	rm -f $(inst)/lib/gort/gort.specs $(inst)/lib/gort/as
 	rm -f $(inst)/bin/gort $(inst)/share/man/man1/gort.1
+	rm -f $(inst)/bin/gort-checkstack
 	rm -f $(inst)/share/gort/gort-gdb.py
 	-rmdir $(inst)/include/gort $(inst)/lib/gort $(inst)/share/gort
 
@@ -611,6 +653,8 @@ help:
 	@echo 'Targets:'
 	@echo '  all (default)   libgort.a, libgort-malloc.so, gort.pc, the assembler that adds the'
 	@echo '                  stack check, and the gort command'
+	@echo '  checkstack      prove that what demands the system stack must, and that functions'
+	@echo '                  without stack checks have room; gcc -O2 only'
 	@echo '  demo            count the words of the sources, or of FILES="..."'
 	@echo '  check           build and run the tests in this configuration'
 	@echo '  check-arm64     the same for arm64, under qemu-aarch64 on another CPU'
@@ -659,7 +703,7 @@ help:
 	@printf '  %-24s %s\n' 'DESTDIR=$(DESTDIR)' 'put before PREFIX when copying (default none)'
 	@printf '  %-24s %s\n' 'V=$(V)' '1: show commands, 2: and why they run (default 0)'
 
-PHONY += lockorder $(goal-objs) check check-run check-corpus check-arm64 test demo bench bench-compare fuzz \
+PHONY += checkstack lockorder $(goal-objs) check check-run check-corpus check-arm64 test demo bench bench-compare fuzz \
 	 install uninstall clean distclean tags compile_commands.json format-check help
 .PHONY: $(PHONY)
 

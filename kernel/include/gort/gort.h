@@ -301,6 +301,7 @@ int *gort_errno_location(void);
 #endif
 
 #include <gort/cancel.h>
+#include <gort/context.h>
 #include <gort/io.h>
 #include <gort/mem.h>
 #include <gort/metrics.h>
