@@ -93,7 +93,7 @@ frames()
 program()
 {
 	rm -f "$dir/x.ci"
-	compile x -O2 $1 -Iarch/include -ffunction-sections &&
+	compile x -O2 $1 -Iarch/include -Ikernel/include -ffunction-sections &&
 		judge "$2" -v "$dir/x.ci" && says "${@:3}"
 }
 
