@@ -664,7 +664,7 @@ help:
 	@echo '  bench           run the benchmarks; ARGS="..." goes to them'
 	@echo '  bench-compare   run the benchmarks beside those of others'
 	@echo '  fuzz            feed the reader of traces with broken ones, by libFuzzer of clang'
-	@echo '  install         headers, library, gort.pc, assembler, gort, gdb commands into DESTDIR/PREFIX'
+	@echo '  install         headers, library, gort.pc, assembler, tools, gdb commands into DESTDIR/PREFIX'
 	@echo '  uninstall       remove them'
 	@echo '  clean           remove O'
 	@echo '  distclean       remove all builds, tags and compile_commands.json'

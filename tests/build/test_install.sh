@@ -26,6 +26,7 @@ all_there()
 		"$dest$prefix/share/gort/gort-gdb.py" \
 		"$dest$prefix/share/man/man1/gort.1" &&
 		test -x "$lib/gort/as" && test -x "$dest$prefix/bin/gort" &&
+		test -x "$dest$prefix/bin/gort-checkstack" &&
 		pkg-config --exists gort
 }
 
@@ -53,6 +54,14 @@ builds_and_runs()
 		timeout 60 $EMULATOR "$tap_tmp/x"
 }
 
+# checked compiler...: by the installed gort-checkstack, as README.md says
+checked()
+{
+	"$@" $(pkg-config --cflags gort) $opt -fcallgraph-info=su \
+		-ffunction-sections -c "$tap_tmp/x.c" -o "$tap_tmp/x.o" &&
+		"$dest$prefix/bin/gort-checkstack" "$tap_tmp/x.ci"
+}
+
 uninstall_all()
 {
 	make uninstall "DESTDIR=$dest" "PREFIX=$prefix" &&
@@ -62,7 +71,7 @@ uninstall_all()
 export PKG_CONFIG_PATH=$lib/pkgconfig
 unset PKG_CONFIG_SYSROOT_DIR PKG_CONFIG_LIBDIR
 
-plan 12
+plan 14
 check 'make install' install_all
 check 'everything is in its place' all_there
 check 'README.md shows a program' readme_has_program
@@ -79,9 +88,13 @@ for name in gcc clang; do
 		if command -v "${cc[0]}" >/dev/null; then
 			check "$what: no warning" compiles_silently "${cc[@]}"
 			check "$what: builds and runs" builds_and_runs "${cc[@]}"
+			[[ $name = clang ]] ||
+				check "$what: gort-checkstack" checked "${cc[@]}"
 		else
 			skip "$what: no warning" "${cc[0]}"
 			skip "$what: builds and runs" "${cc[0]}"
+			[[ $name = clang ]] ||
+				skip "$what: gort-checkstack" "${cc[0]}"
 		fi
 	done
 done
