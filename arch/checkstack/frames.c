@@ -96,6 +96,7 @@ static long deepest_callee(struct fn *f)
 	long most = 0, n;
 	struct fn *to;
 
+	f->deepest = NULL;
 	for (e = f->out; e; e = e->next_out) {
 		to = e->to;
 		n = callee_need(&to);
@@ -207,6 +208,7 @@ static long foreign_need(struct fn *f)
 		return 0;
 	}
 	f->visit = VISIT_BUSY;
+	f->deepest = NULL;
 	if (f->dynamic && verbose)
 		report_chain(f->where, f, " has a frame of no known size");
 	for (e = f->out; e; e = e->next_out) {

@@ -37,6 +37,8 @@ static char program_rules[] =
 "blocks gort_metrics_write\n"
 "blocks gort_mutex_lock\n"
 "blocks gort_mutex_unlock\n"
+"blocks gort_nonpreempt_read_open\n"
+"blocks gort_nonpreempt_write\n"
 "blocks gort_once\n"
 "blocks gort_poll\n"
 "blocks gort_read\n"

@@ -45,11 +45,18 @@ static const struct fn *find_blocking(struct fn *f, int mark)
 	return NULL;
 }
 
+static void print_way(const struct fn *f, const struct fn *to)
+{
+	for (; f != to; f = f->deepest)
+		report_chain(f->deepest_where, f->deepest, " is called by %s()",
+			     f->name);
+}
+
 void check_reach(FILE *out)
 {
 	unsigned int count = 0;
 	const struct fn *to;
-	struct fn *f, *step;
+	struct fn *f;
 	int mark = 1000;	/* none of frames.c */
 
 	for (f = all_fns; f; f = f->next) {
@@ -61,42 +68,47 @@ void check_reach(FILE *out)
 			continue;
 		report_error(f, "runs on the system stack and reaches %s(), which must not be called there",
 			     to->name);
-		for (step = f; step != to; step = step->deepest)
-			report_chain(step->deepest_where, step->deepest,
-				     " is called by %s()", step->name);
+		print_way(f, to);
 	}
 	fprintf(out, "system stack: %u functions\n", count);
 }
 
-static bool leads_to(struct fn *f, const char *name, int mark)
+static struct fn *leads_to(struct fn *f, const struct fn *to, int mark)
 {
 	const struct edge *e;
 
-	if (!strcmp(f->name, name))
-		return true;
 	if (f->visit == mark)
-		return false;
+		return NULL;
 	f->visit = mark;
-	for (e = f->out; e; e = e->next_out)
-		if (leads_to(e->to, name, mark))
-			return true;
-	return false;
+	for (e = f->out; e; e = e->next_out) {
+		if (e->to != to && !leads_to(e->to, to, mark))
+			continue;
+		f->deepest = e->to;
+		f->deepest_where = e->where;
+		return f;
+	}
+	return NULL;
 }
 
 /* Of the runtime itself: is the list of those that may switch still right? */
 void check_blocking(void)
 {
+	const struct fn *to = fn_find(NULL, "arch_mcall");
 	int mark = 1000;
 	struct fn *f;
 	bool blocks;
 
-	for (f = all_fns; f; f = f->next) {
+	for (f = all_fns; to && f; f = f->next) {
 		if (!f->is_public || f->frame < 0)
 			continue;
-		blocks = leads_to(f, "arch_mcall", mark++);
-		if (blocks && !rule_find(RULE_BLOCKS, f->name, NULL))
+		blocks = leads_to(f, to, mark++);
+		if (blocks == !!rule_find(RULE_BLOCKS, f->name, NULL))
+			continue;
+		if (blocks) {
 			report_error(f, "may leave the goroutine: arch/checkstack/main.c must list it");
-		if (!blocks && rule_find(RULE_BLOCKS, f->name, NULL))
+			print_way(f, to);
+		} else {
 			report_error(f, "never leaves the goroutine, but arch/checkstack/main.c lists it");
+		}
 	}
 }

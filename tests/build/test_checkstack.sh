@@ -120,7 +120,7 @@ if [[ $CC_CMD = *clang* ]]; then
 	finish
 fi
 
-plan 49
+plan 51
 
 # ---- C1: who calls ----
 
@@ -304,6 +304,22 @@ END
 
 check 'a lock without rank' calls 1 'takes "other" .* no rule says its rank' <<'END'
 void f(void) { lock(&other); }
+END
+
+# ---- what must not be called on the system stack ----
+
+check 'a public function that may switch is not in the list' calls 1 \
+	'gort_new\(\) may leave the goroutine: .* must list it' \
+	'x.c:3: park\(\) is called by gort_new' \
+	'x.c:2: arch_mcall\(\) is called by park' <<'END'
+void __attribute__((visibility("hidden"))) park(void) { arch_mcall(0); }
+void gort_new(void) { park(); }
+END
+
+check 'one in the list that never does' calls 1 \
+	'gort_yield\(\) never leaves the goroutine' <<'END'
+void __attribute__((visibility("hidden"))) park(void) { arch_mcall(0); }
+void gort_yield(void) { work++; }
 END
 
 # ---- F1: the red zone ----
