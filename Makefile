@@ -641,7 +641,7 @@ tags:
 
 compile_commands.json: all $(bins)
 	@echo '  GEN     $@'
-	@find $(O) -name '*.o.cmd' | sort | xargs awk -v dir='$(CURDIR)' \
+	@find $(O) -path $(O)/checkstack -prune -o -name '*.o.cmd' -print | sort | xargs awk -v dir='$(CURDIR)' \
 		-f tests/compile_commands.awk > $@.tmp && mv $@.tmp $@
 
 format-check:
