@@ -177,6 +177,7 @@ function sectionsTab()
 			['what', r => reason(r[4], '')],
 			['on', r => r[3] >= 0 ? `P${r[3]}` : '', false, r => r[3]],
 			['goroutine', r => goLink(r[2]), false, r => r[2]],
+			['begun at', r => r[5] ? foldedStack(r[5]) : ''],
 		], meta.sections.slice(), 100)));
 }
 
