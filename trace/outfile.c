@@ -10,11 +10,11 @@
 
 #include <gort/io.h>
 
-#include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "kernel/errno.h"
 #include "kernel/print.h"
 #include "kernel/sched.h"
 
