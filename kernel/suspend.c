@@ -118,7 +118,7 @@ bool __systemstack suspend_g(struct g *gp, struct suspended *s,
 {
 	s64 asked = 0, first = 0, now;
 
-	*s = (struct suspended){ .gp = gp };
+	*s = (struct suspended){ .gp = gp, .again = s->again };
 	for (;;) {
 		s->status = atomic_load_explicit(&gp->status,
 						 memory_order_acquire);
@@ -145,7 +145,8 @@ bool __systemstack suspend_g(struct g *gp, struct suspended *s,
 			else if (now - first > patience_ns && !give_up(gp))
 				return false;
 			if (now - asked >= ASK_AGAIN_NS) {
-				ask(gp, asked);
+				ask(gp, s->again);
+				s->again = true;
 				asked = now;
 			}
 		}

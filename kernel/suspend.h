@@ -11,6 +11,7 @@ struct suspended {
 	struct g *gp;
 	u32 status;		/* without G_SCAN */
 	bool stopped;		/* it ran, and is to be made runnable again */
+	bool again;		/* it was asked to stop: insist */
 };
 
 /*
@@ -26,7 +27,8 @@ void suspend_end(struct g *self);
 /*
  * suspend_g - own the stack of gp, which is stopped if it runs.  False: it
  * is dead, the run ends, or it did not stop for patience_ns (TIME_NEVER: wait
- * for it).  resume_g - give it back.
+ * for it), which s->status == G_RUNNING tells; s is all zeros, or as such a
+ * call left it, to insist.  resume_g - give it back.
  * sysstack: between suspend_begin() and suspend_end().  The status gate is
  * open.
  */

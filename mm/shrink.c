@@ -23,7 +23,11 @@
 #include "mm/vm.h"
 
 #define SHRINK_MIN	((size_t)16 << 10)	/* nothing to gain below */
-#define PATIENCE_NS	10000000
+
+/* One that runs is asked to stop again and again, for 10 ms in all; between
+ * two times others may run here. */
+#define PATIENCE_NS	25000
+#define TRIES		400
 #define SCAN_MIN	((u64)8 << 20)
 
 static _Atomic u64 inuse_after_scan;
@@ -40,28 +44,37 @@ static size_t shrunk_size(size_t used)
 }
 
 /*
- * The caller owns gp, which is off its stack.  Bytes given back.
+ * The caller owns gp, which is off its stack.  Bytes given back; 0: there is
+ * nothing left to give.
+ *
+ * One stretch of memory at a time, since meanwhile neither the caller nor gp
+ * can run: the kernel makes the other CPUs forget each, and that takes 15 us
+ * on a virtual machine.
  *
  * gp->seg decides, not the stack pointer: a goroutine that was stopped in
  * newstack() is about to go on in a segment deeper than its stack pointer.
  */
 static size_t __systemstack stack_shrink_g(struct g *gp)
 {
-	struct segment *seg = gp->seg;
-	size_t bytes = 0, used;
+	struct segment *seg = gp->seg, *last = seg;
+	size_t used;
 
 	for (struct segment *s = seg->next; s; s = s->next) {
 		if (segment_contains(s, gp->ctx.sp))
 			return 0;	/* jumped there by means of its own */
-		bytes += s->size;
+		last = s;
 	}
-	segment_free_deeper(getm()->p, seg);
+	if (last != seg) {
+		used = last->size;
+		segment_free_deeper(getm()->p, last->prev);
+		return used;
+	}
 	if (!segment_contains(seg, gp->ctx.sp))
-		return bytes;
+		return 0;
 	used = segment_end(seg) - gp->ctx.sp;
 	if (seg->size > SHRINK_MIN && used <= seg->size / 4)
-		bytes += segment_shrink(seg, shrunk_size(used));
-	return bytes;
+		return segment_shrink(seg, shrunk_size(used));
+	return 0;
 }
 
 static __g0_noreturn void shrink_self_m(struct g *gp)
@@ -95,6 +108,7 @@ static size_t shrink_self(void)
 struct one {
 	struct g *gp;
 	size_t bytes;
+	struct suspended s;
 };
 
 /* sysstack: owns another goroutine's stack. */
@@ -102,39 +116,52 @@ static void __systemstack shrink_one(void *arg)
 {
 	struct one *one = arg;
 	struct g *self = getg();
-	struct suspended s;
 
 	suspend_begin(self, WAIT_STACK_SCAN);
-	if (suspend_g(one->gp, &s, PATIENCE_NS)) {
-		if (suspended_off_stack(&s))
-			one->bytes += stack_shrink_g(one->gp);
-		resume_g(&s);
+	one->bytes = 0;
+	if (suspend_g(one->gp, &one->s, PATIENCE_NS)) {
+		if (suspended_off_stack(&one->s))
+			one->bytes = stack_shrink_g(one->gp);
+		resume_g(&one->s);
 	}
 	suspend_end(self);
 }
 
-static s64 scan(void)
+/* All that it can give back. */
+static size_t shrink(struct g *gp)
 {
-	struct one one = { 0 };
-	struct stack_stats st;
-	size_t cursor = 0;
+	struct one one = { .gp = gp };
+	size_t bytes = 0;
+	u32 tries = 0;
 
-	status_gate_open();
-	while ((one.gp = stack_next_g(&cursor))) {
+	do {
 		struct m *mp = acquirem();
 
-		if (one.gp == getg())
-			one.bytes += shrink_self();
+		if (gp == getg())
+			one.bytes = shrink_self();
 		else
 			systemstack(shrink_one, &one);
 		releasem(mp);
-	}
+		bytes += one.bytes;
+	} while (one.bytes || (one.s.status == G_RUNNING && ++tries < TRIES));
+	return bytes;
+}
+
+static s64 scan(void)
+{
+	struct stack_stats st;
+	size_t cursor = 0, bytes = 0;
+	struct g *gp;
+
+	status_gate_open();
+	while ((gp = stack_next_g(&cursor)))
+		bytes += shrink(gp);
 	status_gate_close();
 	stack_read_stats(&st);
 	atomic_store_explicit(&inuse_after_scan, st.inuse,
 			      memory_order_relaxed);
 	atomic_fetch_add_explicit(&nscans, 1, memory_order_relaxed);
-	return (s64)one.bytes;
+	return (s64)bytes;
 }
 
 /* How many there were.  Context: any. */

@@ -65,7 +65,7 @@
 #define G0_GUARD_SIZE	((size_t)64 << 10)
 
 #define MAP_CHUNK	((size_t)64 << 20)	/* mapped at a time */
-#define REFILL		32			/* slots, class lock to cache */
+#define REFILL		8			/* slots, class lock to cache */
 #define WARM_MAX	((u64)64 << 20)		/* free bytes kept per class */
 #define TRIM_ABOVE	((size_t)4 << 20)	/* no free slot keeps more */
 #define TRIM_TO		((size_t)64 << 10)

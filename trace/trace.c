@@ -207,7 +207,7 @@ static void __systemstack look_at(void *arg)
 	struct look *l = arg;
 	struct m *mp = getm();
 	struct g *self = atomic_load_explicit(&mp->curg, memory_order_relaxed);
-	struct suspended s;
+	struct suspended s = { 0 };
 	u32 status = g_status(l->gp) & ~(u32)G_SCAN;
 
 	l->note.id = 0;

@@ -52,7 +52,7 @@ static void attempt_m(void *arg)
 {
 	struct attempt *a = arg;
 	struct g *self = getg();
-	struct suspended s;
+	struct suspended s = { 0 };
 
 	suspend_begin(self, WAIT_STACK_SCAN);
 	a->got = suspend_g(a->gp, &s, a->patience_ns);

@@ -170,7 +170,7 @@ static void look_suspended(void *arg)
 {
 	struct g *self = getg(), *gp = arg;
 	struct m *mp = getm();
-	struct suspended s;
+	struct suspended s = { 0 };
 
 	suspend_begin(self, WAIT_STACK_SCAN);
 	CHECK_EQ(suspend_g(gp, &s, TIME_NEVER), true);
