@@ -640,6 +640,32 @@ static void asked(struct m *mp)
 				      memory_order_relaxed);
 }
 
+/*
+ * For a handler of signals: the goroutine's chain of segments may be in
+ * between, so the callers of s are known by their addresses, as in sigprof.c.
+ */
+static u32 __no_asan walk_slots(const struct nonpreempt_section *s,
+				uintptr_t *pcs, u32 max)
+{
+	uintptr_t pc = s->caller_pc, fp = s->caller_fp, lo = 0, hi = 0;
+	u32 n = 0;
+
+	for (u32 i = 0; i < 2 * max && n < max && pc; i++) {
+		bool cross = !hi || pc == (uintptr_t)morestack_return;
+
+		if (pc != (uintptr_t)morestack_return)
+			pcs[n++] = pc - 1;
+		if (fp % sizeof(fp) ||
+		    ((fp < lo || fp + 2 * sizeof(fp) > hi) &&
+		     !(cross && stack_slot(fp, &lo, &hi))))
+			break;
+		lo = fp + 2 * sizeof(fp);
+		pc = ((const uintptr_t *)fp)[1];
+		fp = ((const uintptr_t *)fp)[0];
+	}
+	return n;
+}
+
 bool nonpreempt_open(struct m *mp, struct gort_nonpreempt_event *ev,
 		     uintptr_t *what)
 {
@@ -656,8 +682,13 @@ bool nonpreempt_open(struct m *mp, struct gort_nonpreempt_event *ev,
 		.goid = np->goid,
 	};
 	*what = s->what;
-	/* The goroutine's chain of segments may be in between. */
-	ev->nstart = walk_start(mp, s, NULL, ev->start);
+	if (s->g && s->g == get(&mp->curg) && !np->left && s->fp) {
+		ev->start[0] = s->site - 1;
+		ev->nstart = 1 + walk_slots(s, ev->start + 1,
+					    GORT_NONPREEMPT_FRAMES - 1);
+	} else {
+		ev->nstart = walk_start(mp, s, NULL, ev->start);
+	}
 	return true;
 }
 

@@ -803,6 +803,48 @@ static void test_overflow(void **state)
 	run(check_overflow, NULL);
 }
 
+/* --- while it is open --- */
+
+static void check_open(void *arg)
+{
+	struct gort_nonpreempt_event ev;
+	struct m *mp;
+	uintptr_t what;
+
+	(void)arg;
+	CHECK_EQ(gort_nonpreempt_begin("open"), 0);
+	CHECK_EQ(nonpreempt_open(getm(), &ev, &what), false);
+	CHECK_EQ(gort_nonpreempt_end(), 0);
+	profile_start();
+	CHECK_EQ(gort_nonpreempt_begin("open"), 0);
+	CHECK_EQ(gort_nonpreempt_begin("inside"), 0);
+	mp = getm();
+	CHECK_LT(0, atomic_load(&mp->nonpreempt.since));
+	CHECK_EQ(nonpreempt_open(mp, &ev, &what), true);
+	CHECK_EQ(ev.kind, GORT_NONPREEMPT_USER);
+	CHECK_EQ(strcmp(nonpreempt_what(ev.kind, what), "open"), 0);
+	CHECK_EQ(ev.open, true);
+	CHECK_EQ(ev.goid, gort_goid());
+	CHECK_LE(3, ev.nstart);
+	CHECK_EQ(ev.start[0], ev.site - 1);
+	CHECK_EQ(strcmp(function_at(ev.start[0]), "check_open"), 0);
+	CHECK_EQ(strcmp(function_at(ev.start[ev.nstart - 1]),
+			"goroutine_start"), 0);
+	CHECK_EQ(gort_nonpreempt_reset(), 0);
+	CHECK_EQ(nonpreempt_open(mp, &ev, &what), false);
+	CHECK_EQ(atomic_load(&mp->nonpreempt.since), 0);
+	CHECK_EQ(gort_nonpreempt_end(), 0);
+	CHECK_EQ(gort_nonpreempt_end(), 0);
+	CHECK_EQ(nonpreempt_open(mp, &ev, &what), false);
+	CHECK_EQ(gort_nonpreempt_stop(), 0);
+}
+
+static void test_open(void **state)
+{
+	(void)state;
+	run(check_open, NULL);
+}
+
 /* --- sections of the program's --- */
 
 static _Atomic int others_ran;
@@ -1070,6 +1112,7 @@ int main(void)
 		cmocka_unit_test_setup(test_toggle, one_p),
 		cmocka_unit_test(test_runs),
 		cmocka_unit_test_setup(test_overflow, one_p),
+		cmocka_unit_test_setup(test_open, one_p),
 		cmocka_unit_test_setup(test_user, one_p),
 		cmocka_unit_test_setup(test_stop_waits, four_ps),
 		cmocka_unit_test_setup(test_procs, four_ps),
