@@ -95,10 +95,10 @@ static inline bool tracing(void)
 }
 
 /*
- * trace_hold - no generation ends, and no trace begins, until
- * trace_release().  Is one being written?  mp: the caller's, not preemptible.
+ * The two below without the profiler.  Not always inlined: in a function that
+ * is not instrumented ThreadSanitizer would not see what they order.
  */
-static __always_inline bool trace_hold(struct m *mp)
+static inline void trace_hold_raw(struct m *mp)
 {
 	dbg_assert(!atomic_load_explicit(&mp->trace.writing,
 			memory_order_relaxed), "traced while tracing");
@@ -110,17 +110,31 @@ static __always_inline bool trace_hold(struct m *mp)
 	/* Acquire: pairs with the release of who sets it: its tables are
 	 * ready. */
 	mp->trace.gen = atomic_load_explicit(&trace_gen, memory_order_acquire);
+}
+
+/* Release: pairs with the acquire in trace_wait_writers(). */
+static inline void trace_release_raw(struct m *mp)
+{
+	atomic_store_explicit(&mp->trace.writing, false, memory_order_release);
+}
+
+/*
+ * trace_hold - no generation ends, and no trace begins, until
+ * trace_release().  Is one being written?  mp: the caller's, not preemptible.
+ */
+static __always_inline bool trace_hold(struct m *mp)
+{
+	trace_hold_raw(mp);
 	if (nonpreempt_profiled())
 		nonpreempt_begin(mp, GORT_NONPREEMPT_TRACE, 0);
 	return mp->trace.gen;
 }
 
-/* Release: pairs with the acquire in trace_wait_writers(). */
 static __always_inline void trace_release(struct m *mp)
 {
 	if (nonpreempt_profiled())
 		nonpreempt_end(mp, GORT_NONPREEMPT_TRACE, 0);
-	atomic_store_explicit(&mp->trace.writing, false, memory_order_release);
+	trace_release_raw(mp);
 }
 
 /* True: write events, then trace_release(). */
