@@ -56,7 +56,6 @@
 #include "kernel/time.h"
 #include "kernel/traceback.h"
 #include "kernel/tracepoint.h"
-#include "kernel/unwind.h"
 #include "trace/nonpreempt_write.h"
 #include "trace/trace.h"
 
@@ -387,30 +386,6 @@ static u64 since_of(struct m *mp)
 				    memory_order_acquire);
 }
 
-/*
- * The function that the section began in is one of those that are there, and
- * so are its callers, which nonpreempt_open() does not know on a goroutine's
- * stack.
- */
-static void __no_asan start_from_end(const struct m *mp,
-				     struct gort_nonpreempt_event *ev)
-{
-	const struct nonpreempt_section *s = &mp->nonpreempt.open[0];
-	uintptr_t caller = s->caller_pc;
-	u32 n = ev->site != 0, i = 0;
-
-	/* Which is in no walk. */
-	if (caller == (uintptr_t)morestack_return)
-		caller = ((const uintptr_t *)s->caller_fp)[1];
-	while (i < ev->nend && ev->end[i] != caller - 1)
-		i++;
-	if (ev->nstart > n + 1 || i == ev->nend)
-		return;
-	while (i < ev->nend && n < GORT_NONPREEMPT_FRAMES)
-		ev->start[n++] = ev->end[i++];
-	ev->nstart = n;
-}
-
 static enum nonpreempt_reply answer(struct m *mp, const void *uc,
 				    struct nonpreempt_event *e)
 {
@@ -424,7 +399,6 @@ static enum nonpreempt_reply answer(struct m *mp, const void *uc,
 	e->ev.tid = mp->tid;
 	e->ev.ns = nonpreempt_ns(nonpreempt_now() - since);
 	e->ev.nend = sigprof_stack(mp, uc, e->ev.end, GORT_NONPREEMPT_FRAMES);
-	start_from_end(mp, &e->ev);
 	return NONPREEMPT_FOUND;
 }
 

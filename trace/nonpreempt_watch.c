@@ -25,10 +25,10 @@
 
 #include <gort/gort.h>
 
-#include <errno.h>
 #include <sched.h>
 #include <string.h>
 
+#include "kernel/errno.h"
 #include "kernel/print.h"
 #include "kernel/sigurg.h"
 #include "kernel/sort.h"
