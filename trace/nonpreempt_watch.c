@@ -25,7 +25,6 @@
 
 #include <gort/gort.h>
 
-#include <sched.h>
 #include <string.h>
 
 #include "kernel/errno.h"
