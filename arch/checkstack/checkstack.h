@@ -113,6 +113,7 @@ enum rule_kind {
 	RULE_ALLOW,		/* caller, callee, reason */
 	RULE_DEMAND,		/* function, reason */
 	RULE_FRAME,		/* machine, function, bytes */
+	RULE_ROOM,		/* function, bytes */
 	RULE_BLOCKS,		/* function */
 };
 

@@ -138,6 +138,8 @@ static long depth_from(struct fn *f)
 {
 	if (f->checked)
 		return used_by_caller(f) + deepest_callee(f);
+	if (rule_find(RULE_ROOM, f->name, NULL))
+		return 0;
 	/* Who calls it is not known. */
 	if (f->is_public || f->taken || !f->in)
 		return STACKSPLIT_SMALL + need(f);
@@ -149,7 +151,7 @@ static void print_frames(FILE *out, const struct fn *f, const char *indent)
 	const char *where = f->where;
 	long n;
 
-	if (!f->checked)
+	if (!f->checked && !rule_find(RULE_ROOM, f->name, NULL))
 		fprintf(out, "%s%5d  a caller with a small frame\n", indent,
 			STACKSPLIT_SMALL);
 	for (; f; where = f->deepest_where, f = f->deepest) {
@@ -159,6 +161,30 @@ static void print_frames(FILE *out, const struct fn *f, const char *indent)
 		    STACKSPLIT_SMALL + CALL_BYTES : assembly_bytes(f->name);
 		fprintf(out, "%s%5ld  %s  %s\n", indent, n, f->name,
 			file_line(f->where ? f->where : where));
+	}
+}
+
+/* The next check may fail right at the end. */
+static void check_rooms(FILE *out, long slow)
+{
+	const struct rule *r;
+	struct fn *f;
+	long n, room;
+
+	for (f = all_fns; f; f = f->next) {
+		r = is_unchecked(f) ? rule_find(RULE_ROOM, f->name, NULL) :
+				      NULL;
+		if (!r)
+			continue;
+		room = atol(r->b);
+		n = need(f) + slow;
+		fprintf(out, "%s: %ld of %ld bytes, %ld left\n", f->name, n,
+			room, room - n);
+		if (n <= room)
+			continue;
+		report_error(f, "needs %ld bytes with what it calls and __morestack, and %ld are there",
+			     n, room);
+		print_frames(stderr, f, "  ");
 	}
 }
 
@@ -191,6 +217,7 @@ void check_frames(FILE *out)
 		count, most, STACKSPLIT_RED_ZONE, STACKSPLIT_RED_ZONE - most);
 	if (worst)
 		print_frames(out, worst, "  ");
+	check_rooms(out, slow);
 }
 
 /* ---- F2 ---- */

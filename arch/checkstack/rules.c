@@ -17,7 +17,9 @@
  *				on g0 whenever it makes that call
  *	demand FN REASON	demands the system stack all the same
  *	frame CPU FN BYTES	of assembly
- *	blocks FN...		not to be reached on the system stack
+ *	room FN BYTES		entered where so much is left, by assembly that
+ *				has made sure; not below the guard
+ *	blocks FN		not to be reached on the system stack
  *
  * VIA and CALLER may have "file.c:" before them.  Those with a REASON are
  * exceptions: one that is not needed any more is an error.
@@ -46,6 +48,7 @@ static const struct form {
 	{ "stored", RULE_STORED, 2, 2, true },
 	{ "allow", RULE_ALLOW, 2, 2, true },
 	{ "demand", RULE_DEMAND, 1, 1, true },
+	{ "room", RULE_ROOM, 2, 2, false },
 	{ "blocks", RULE_BLOCKS, 1, 1, false },
 };
 

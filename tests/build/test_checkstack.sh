@@ -85,8 +85,10 @@ calls()
 frames()
 {
 	rm -f "$dir/x.ci"
+	echo "${extra-}" >"$dir/all_rules"
 	compile x -O2 $split -Iarch/include &&
-		judge "$1" --frames "$dir/x.ci" && says "${@:2}"
+		judge "$1" --rules="$dir/all_rules" --frames "$dir/x.ci" &&
+		says "${@:2}"
 }
 
 # program flags status pattern...
@@ -120,7 +122,7 @@ if [[ $CC_CMD = *clang* ]]; then
 	finish
 fi
 
-plan 51
+plan 53
 
 # ---- C1: who calls ----
 
@@ -354,6 +356,18 @@ check 'a call by pointer of one whose address is taken' frames 1 \
 static void __nosplit inner(void) { volatile char c[480]; c[0] = 0; work++; }
 void (*fn)(void) = inner;
 void __nosplit outer(void) { volatile char c[480]; c[0] = 0; fn(); work++; }
+END
+
+extra='room f 4000' \
+check 'a function that has its own room' frames 0 \
+	'^f: [0-9]+ of 4000 bytes, [0-9]+ left' <<'END'
+void __nosplit f(void) { volatile char c[2000]; c[0] = 0; work++; }
+END
+
+extra=$'room f 2000\nframe '"$ARCH __morestack 1000" \
+check 'and not enough of it for __morestack, too' frames 1 \
+	'f\(\) needs [23][0-9]{3} bytes with what it calls and __morestack' <<'END'
+void __nosplit f(void) { volatile char c[1900]; c[0] = 0; work++; }
 END
 
 check 'recursion without a check' frames 1 'calls itself' <<'END'
