@@ -18,7 +18,7 @@ import sys
 (PROC_STATUS, GO_CREATE, GO_START, GO_DESTROY) = (13, 14, 16, 17)
 (GO_BLOCK, GO_UNBLOCK, SYSCALL_BEGIN, SYSCALL_END) = (20, 21, 22, 23)
 (GO_STATUS, STW_BEGIN, STW_END, HEAP_ALLOC) = (25, 26, 27, 37)
-(REGION_BEGIN, REGION_END, LOG) = (42, 43, 44)
+(TASK_BEGIN, TASK_END, REGION_BEGIN, LOG) = (40, 41, 42, 44)
 
 ODD = b'</script>"\\\n\x01\xff\xc3\xa9'
 
@@ -66,7 +66,11 @@ def hand():
     event(1010, PROC_STATUS, 0, 1)
     event(1020, GO_STATUS, 1, 100, 2)
     event(1030, GO_CREATE, 2, 1, 2)
-    event(1040, REGION_BEGIN, 0, 1, 2)
+    event(1035, TASK_END, 7, 2)
+    event(1036, TASK_BEGIN, 8, 0, 1, 2)
+    event(1037, TASK_END, 8, 2)
+    event(1038, TASK_BEGIN, 9, 0, 1, 2)
+    event(1040, REGION_BEGIN, 9, 1, 2)
     event(1050, LOG, 0, 2, 3, 2)
     event(1060, STW_BEGIN, 4, 2)
     event(1160, STW_END)
@@ -129,7 +133,7 @@ def check_json(path, events):
         else:
             assert ph in "iC", e
     assert not any(stacks.values()), "slices are open"
-    assert not [k for k in asynchronous if k[0] == "range"]
+    assert not asynchronous, asynchronous
 
     # The same from the events
     want = collections.Counter()

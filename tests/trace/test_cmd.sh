@@ -175,7 +175,7 @@ check_and_info()
 	status 0 $gort trace check "$corpus" "$hand" || return
 	says out <<-END || return
 		$corpus: OK go1.23 generations=1 events=615 syncs=2
-		$hand: OK go1.23 generations=1 events=17 syncs=2
+		$hand: OK go1.23 generations=1 events=21 syncs=2
 	END
 	status 0 $gort trace info "$corpus" && test ! -s "$tap_tmp/err" || return
 	says out <<-END
@@ -293,7 +293,7 @@ json_checker_works()
 from_stdin()
 {
 	status 0 $gort trace check - <"$hand" || return
-	says out <<<"standard input: OK go1.23 generations=1 events=17 syncs=2" ||
+	says out <<<"standard input: OK go1.23 generations=1 events=21 syncs=2" ||
 		return
 	cat "$big" | status 0 $gort trace check - &&
 		status 0 $gort trace check <(cat "$big")

@@ -12,7 +12,7 @@
  * within one.  What may overlap, ranges and tasks, is asynchronous (b and e).
  *
  * Invariants, also where the trace breaks off:
- *  I1  Of each thread, each B has an E, and none has another's.
+ *  I1  Of each thread, each B has an E, and none has another's; each b an e.
  *  I2  All strings are UTF-8, whatever is in the trace.
  */
 #include "cmd.h"
@@ -49,11 +49,16 @@ struct open_range {
 	struct tracefile_str text;
 };
 
+struct task {
+	u64 id;
+	struct tracefile_str text;
+};
+
 struct writer {
 	const struct tracefile *tf;
 	bool any;		/* events were written */
 	i64 begin, now;		/* ns */
-	struct table gs, procs, ranges;
+	struct table gs, procs, ranges, tasks;
 };
 
 /* --- values --- */
@@ -352,16 +357,30 @@ static void region(struct writer *w, const struct tracefile_event *ev)
 	fputs("}}", stdout);
 }
 
+static void put_task(struct writer *w, const char *ph, const struct task *t)
+{
+	open_event(w, ph, PID_REGIONS, 0);
+	printf(",\"id\":\"task%" PRIu64 "\"", t->id);
+	put_name("task", t->text);
+	putchar('}');
+}
+
+/* One may have begun before the trace. */
 static void task(struct writer *w, const struct tracefile_event *ev)
 {
 	struct tracefile_details d;
+	struct task *t;
 
 	gort_tracefile_details(w->tf, ev, &d);
-	open_event(w, ev->kind == TRACEFILE_TASK_BEGIN ? "b" : "e", PID_REGIONS,
-		   ev->goroutine);
-	printf(",\"id\":\"task%" PRIu64 "\"", d.task);
-	put_name("task", d.text);
-	putchar('}');
+	t = table_find(&w->tasks, d.task);
+	if (ev->kind == TRACEFILE_TASK_BEGIN && !t) {
+		t = tally_new(&w->tasks, d.task);
+		t->text = d.text;
+		put_task(w, "b", t);
+	} else if (ev->kind == TRACEFILE_TASK_END && t) {
+		put_task(w, "e", t);
+		gort_tracefile_table_del(&w->tasks, t);
+	}
 }
 
 /* Something at one moment: where it can be seen best. */
@@ -441,6 +460,8 @@ static void finish(struct writer *w)
 	}
 	for (i = 0; i < w->ranges.n; i++)
 		put_range(w, "e", table_at(&w->ranges, i), TRACEFILE_NONE);
+	for (i = 0; i < w->tasks.n; i++)
+		put_task(w, "e", table_at(&w->tasks, i));
 }
 
 static int run(int nargs, char **args)
@@ -457,6 +478,7 @@ static int run(int nargs, char **args)
 	tally_table(&w.gs, sizeof(struct goroutine));
 	tally_table(&w.procs, sizeof(struct proc));
 	tally_table(&w.ranges, sizeof(struct open_range));
+	tally_table(&w.tasks, sizeof(struct task));
 	printf("{\"displayTimeUnit\":\"ns\",\"traceEvents\":[");
 	name_process(&w, PID_PROCS, "Processors");
 	name_process(&w, PID_GOROUTINES, "Goroutines");
