@@ -4,7 +4,11 @@
  *
  * Strings are quoted as Go quotes them, but for characters beyond ASCII:
  * those Go holds not to be printable are not known here, and stay.
+ *
+ * A file is locked once for each event.  What most lines consist of, numbers
+ * and strings, is not left to fprintf(), which would take most of the time.
  */
+#define _GNU_SOURCE		/* fputs_unlocked() */
 #include "internal.h"
 
 #include <inttypes.h>
@@ -70,7 +74,41 @@ const char *gort_tracefile_state_name(unsigned int resource,
 	return NAME_IN(proc_state_names, state);
 }
 
-/* --- strings --- */
+/* --- numbers and strings --- */
+
+static void print_const(FILE *f, const char *s)
+{
+	fputs_unlocked(s, f);
+}
+
+static void print_u64(FILE *f, u64 v)
+{
+	char buf[20], *p = buf + sizeof(buf);
+
+	do {
+		*--p = (char)('0' + v % 10);
+		v /= 10;
+	} while (v);
+	fwrite_unlocked(p, 1, (size_t)(buf + sizeof(buf) - p), f);
+}
+
+static void print_i64(FILE *f, i64 v)
+{
+	if (v < 0)
+		putc_unlocked('-', f);
+	print_u64(f, v < 0 ? -(u64)v : (u64)v);
+}
+
+static void print_hex(FILE *f, u64 v)
+{
+	char buf[16], *p = buf + sizeof(buf);
+
+	do {
+		*--p = "0123456789abcdef"[v % 16];
+		v /= 16;
+	} while (v);
+	fwrite_unlocked(p, 1, (size_t)(buf + sizeof(buf) - p), f);
+}
 
 /* How many bytes of UTF-8 stand at p, of n; 0: broken */
 static size_t utf8_length(const u8 *p, size_t n)
@@ -104,7 +142,13 @@ static void print_byte(FILE *f, u8 c)
 	if (c < 0x20 || c >= 0x7f)
 		fprintf(f, "\\x%02x", c);
 	else
-		putc(c, f);
+		putc_unlocked(c, f);
+}
+
+/* Those of most texts: they stay as they are. */
+static bool is_plain(u8 c)
+{
+	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
 /* From U+0080 to U+00a0 nothing can be seen. */
@@ -114,6 +158,12 @@ static void print_escaped(FILE *f, struct tracefile_str s)
 	size_t i, n;
 
 	for (i = 0; i < s.len; i += n) {
+		for (n = 0; i + n < s.len && is_plain(p[i + n]); n++)
+			;
+		if (n) {
+			fwrite_unlocked(p + i, 1, n, f);
+			continue;
+		}
 		n = utf8_length(p + i, s.len - i);
 		if (n == 2 && p[i] == 0xc2 && p[i + 1] <= 0xa0) {
 			fprintf(f, "\\u00%02x", p[i + 1]);
@@ -128,14 +178,14 @@ static void print_escaped(FILE *f, struct tracefile_str s)
 
 static void print_quoted(FILE *f, struct tracefile_str s)
 {
-	putc('"', f);
+	putc_unlocked('"', f);
 	print_escaped(f, s);
-	putc('"', f);
+	putc_unlocked('"', f);
 }
 
 static void print_str(FILE *f, struct tracefile_str s)
 {
-	fwrite(s.p, 1, s.len, f);
+	fwrite_unlocked(s.p, 1, s.len, f);
 }
 
 /* --- parts --- */
@@ -160,11 +210,15 @@ static void print_stack(FILE *f, const struct tracefile *tf, u64 stack)
 	size_t n = gort_tracefile_stack(tf, stack, fr), i;
 
 	for (i = 0; i < n; i++) {
-		putc('\t', f);
+		putc_unlocked('\t', f);
 		print_str(f, fr[i].func);
-		fprintf(f, " @ 0x%" PRIx64 "\n\t\t", fr[i].pc);
+		print_const(f, " @ 0x");
+		print_hex(f, fr[i].pc);
+		print_const(f, "\n\t\t");
 		print_str(f, fr[i].file);
-		fprintf(f, ":%" PRIu64 "\n", fr[i].line);
+		putc_unlocked(':', f);
+		print_u64(f, fr[i].line);
+		putc_unlocked('\n', f);
 	}
 }
 
@@ -241,15 +295,18 @@ static void print_transition(FILE *f, const struct tracefile *tf,
 			     const struct tracefile_event *ev,
 			     const struct tracefile_details *d)
 {
-	fprintf(f, " %s=%" PRId64 " %s->%s Reason=",
-		ev->resource == TRACEFILE_PROC ? "ProcID" : "GoID", ev->id,
-		gort_tracefile_state_name(ev->resource, ev->old_state),
-		gort_tracefile_state_name(ev->resource, ev->new_state));
+	print_const(f, ev->resource == TRACEFILE_PROC ? " ProcID=" : " GoID=");
+	print_i64(f, ev->id);
+	putc_unlocked(' ', f);
+	print_const(f, gort_tracefile_state_name(ev->resource, ev->old_state));
+	print_const(f, "->");
+	print_const(f, gort_tracefile_state_name(ev->resource, ev->new_state));
+	print_const(f, " Reason=");
 	print_quoted(f, d->text);
 	/* That of a new goroutine stands there even if it is empty. */
 	if (d->stack || ev->type == TF_GO_CREATE ||
 	    ev->type == TF_GO_CREATE_BLOCKED) {
-		fputs("\nTransitionStack=\n", f);
+		print_const(f, "\nTransitionStack=\n");
 		print_stack(f, tf, d->stack);
 	}
 }
@@ -315,13 +372,22 @@ static void print_details(FILE *f, const struct tracefile *tf,
 void gort_tracefile_print(FILE *f, const struct tracefile *tf,
 			  const struct tracefile_event *ev)
 {
-	fprintf(f, "M=%" PRId64 " P=%" PRId64 " G=%" PRId64 " %s Time=%" PRId64,
-		ev->thread, ev->proc, ev->goroutine,
-		gort_tracefile_kind_name(ev->kind), ev->time);
+	flockfile(f);
+	print_const(f, "M=");
+	print_i64(f, ev->thread);
+	print_const(f, " P=");
+	print_i64(f, ev->proc);
+	print_const(f, " G=");
+	print_i64(f, ev->goroutine);
+	putc_unlocked(' ', f);
+	print_const(f, gort_tracefile_kind_name(ev->kind));
+	print_const(f, " Time=");
+	print_i64(f, ev->time);
 	print_details(f, tf, ev);
 	if (ev->stack || ev->type == TF_CPU_SAMPLE) {
-		fputs("\nStack=\n", f);
+		print_const(f, "\nStack=\n");
 		print_stack(f, tf, ev->stack);
 	}
-	putc('\n', f);
+	putc_unlocked('\n', f);
+	funlockfile(f);
 }
