@@ -322,6 +322,7 @@ enum gc_state {
 
 struct order {
 	struct table gs;
+	struct table gone;	/* goroutines of the first generation */
 	struct table ps;
 	struct table ms;
 	struct table tasks;
@@ -352,8 +353,8 @@ int gort_tracefile_order_try(struct tracefile *tf, struct cursor *c);
 bool gort_tracefile_order_holds(const struct tracefile *tf, enum cond cond,
 				u64 id, u64 seq);
 
-/* A goroutine's end was given to the user: forget it. */
-void gort_tracefile_order_forget(struct tracefile *tf, u64 id);
+/* A goroutine's end is to be given to the user: forget it.  0 or -ENOMEM */
+int gort_tracefile_order_forget(struct tracefile *tf, u64 id);
 
 void gort_tracefile_order_init(struct order *o, u64 seed);
 void gort_tracefile_order_free(struct order *o);

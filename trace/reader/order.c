@@ -23,8 +23,8 @@
  *
  * Invariants:
  *  I1  A goroutine that was destroyed stays GO_GONE until its last event was
- *      given; in the first generation for good, since a status there can
- *      make it exist again, which validate.c wants to know.
+ *      given.  In the first generation it is noted in gone then, since a
+ *      status there can make it exist again, which validate.c wants to know.
  */
 #include "internal.h"
 
@@ -134,6 +134,31 @@ static void g_set_seq(struct attempt *a, struct gstate *g,
 	g_set(a, g, status);
 }
 
+/* 64 goroutines with ids in a row, which often come and go together. */
+struct gone {
+	u64 id;			/* of the first, by 64 */
+	u64 bits;
+};
+
+/* false without memory */
+static bool note_gone(struct table *t, u64 id)
+{
+	struct gone *gone = table_find(t, id / 64);
+
+	if (!gone)
+		gone = gort_tracefile_table_add(t, id / 64);
+	if (gone)
+		gone->bits |= UINT64_C(1) << id % 64;
+	return gone;
+}
+
+static bool is_gone(const struct table *t, u64 id)
+{
+	const struct gone *gone = table_find(t, id / 64);
+
+	return gone && gone->bits >> id % 64 & 1;
+}
+
 static int g_add(struct attempt *a, u64 id, enum go_status status)
 {
 	struct gstate *g = table_find(&a->tf->order.gs, id);
@@ -145,6 +170,8 @@ static int g_add(struct attempt *a, u64 id, enum go_status status)
 		g->regions = NONE32;
 		g->ranges = NONE32;
 		g->v_thread = NONE32;
+		if (is_gone(&a->tf->order.gone, id))
+			g->v_state = TRACEFILE_GO_NOT_EXIST;
 	}
 	g_set_seq(a, g, status, 0);
 	return OK;
@@ -169,15 +196,17 @@ static void g_destroy(struct attempt *a, struct gstate *g)
 	g_set(a, g, GO_GONE);
 }
 
-void gort_tracefile_order_forget(struct tracefile *tf, u64 id)
+int gort_tracefile_order_forget(struct tracefile *tf, u64 id)
 {
 	struct gstate *g = table_find(&tf->order.gs, id);
 
 	if (!g || g->status != GO_GONE)
-		return;
+		return 0;
+	if (tf->nth_gen == 1 && !note_gone(&tf->order.gone, id))
+		return -ENOMEM;
 	free_marks(&tf->order, &g->ranges);
-	if (tf->nth_gen > 1)
-		gort_tracefile_table_del(&tf->order.gs, g);
+	gort_tracefile_table_del(&tf->order.gs, g);
+	return 0;
 }
 
 static void p_set(struct attempt *a, struct pstate *p, enum proc_status status)
@@ -328,29 +357,35 @@ static inline int need(struct attempt *a, enum need p, enum need g)
 	return lacks(a, p, g);
 }
 
+static __cold int bad_current_g(struct attempt *a, const struct gstate *g)
+{
+	if (!g)
+		return CTX_BAD(a, "%s of goroutine %lld, which does not exist",
+			       type_name(a), (long long)a->cur.g);
+	return CTX_BAD(a, "%s of goroutine %lld, whose status is %u",
+		       type_name(a), (long long)a->cur.g, g->status);
+}
+
 /* The goroutine the event happens on, which must have this status. */
-static int current_g(struct attempt *a, enum go_status status,
-		     struct gstate **out)
+static __folded int current_g(struct attempt *a, enum go_status status,
+			      struct gstate **out)
 {
 	struct gstate *g = g_find(a->tf, a->cur.g);
 
 	*out = g;
-	if (unlikely(!g))
-		return CTX_BAD(a, "%s of goroutine %lld, which does not exist",
-			       type_name(a), (long long)a->cur.g);
-	if (unlikely(g->status != status))
-		return CTX_BAD(a, "%s of goroutine %lld, whose status is %u",
-			       type_name(a), (long long)a->cur.g, g->status);
-	return OK;
+	return likely(g && g->status == status) ? OK : bad_current_g(a, g);
 }
 
-static int current_p(struct attempt *a, struct pstate **out)
+static __cold int no_current_p(struct attempt *a)
+{
+	return CTX_BAD(a, "%s with proc %lld, which does not exist",
+		       type_name(a), (long long)a->cur.p);
+}
+
+static __folded int current_p(struct attempt *a, struct pstate **out)
 {
 	*out = p_find(a->tf, a->cur.p);
-	if (unlikely(!*out))
-		return CTX_BAD(a, "%s with proc %lld, which does not exist",
-			       type_name(a), (long long)a->cur.p);
-	return OK;
+	return likely(*out) ? OK : no_current_p(a);
 }
 
 /* --- giving events --- */
@@ -1369,6 +1404,7 @@ int gort_tracefile_order_try(struct tracefile *tf, struct cursor *c)
 void gort_tracefile_order_init(struct order *o, u64 seed)
 {
 	gort_tracefile_table_init(&o->gs, sizeof(struct gstate), seed);
+	gort_tracefile_table_init(&o->gone, sizeof(struct gone), seed);
 	gort_tracefile_table_init(&o->ps, sizeof(struct pstate), seed);
 	gort_tracefile_table_init(&o->ms, sizeof(struct mstate), seed);
 	gort_tracefile_table_init(&o->tasks, sizeof(struct task), seed);
@@ -1378,6 +1414,7 @@ void gort_tracefile_order_init(struct order *o, u64 seed)
 void gort_tracefile_order_free(struct order *o)
 {
 	gort_tracefile_table_free(&o->gs);
+	gort_tracefile_table_free(&o->gone);
 	gort_tracefile_table_free(&o->ps);
 	gort_tracefile_table_free(&o->ms);
 	gort_tracefile_table_free(&o->tasks);

@@ -363,8 +363,8 @@ static inline int complete_event(struct tracefile *tf, struct tracefile_event *e
 	}
 	if (ev->resource == TRACEFILE_GOROUTINE &&
 	    ev->new_state == TRACEFILE_GO_NOT_EXIST)
-		gort_tracefile_order_forget(tf, (u64)ev->id);
-	return TRACEFILE_EVENT;
+		rc = gort_tracefile_order_forget(tf, (u64)ev->id);
+	return rc < 0 ? rc : TRACEFILE_EVENT;
 }
 
 int gort_tracefile_next(struct tracefile *tf, struct tracefile_event *ev)

@@ -65,10 +65,9 @@ static inline u64 hash_mix(u64 x)
 	return x ^ x >> 33;
 }
 
-/* Ids near each other are near each other in the table. */
 static inline u32 table_home(const struct table *t, u64 id)
 {
-	return ((u32)hash_mix(id >> 4 ^ t->seed) << 4 | (id & 15)) & t->mask;
+	return (u32)hash_mix(id ^ t->seed) & t->mask;
 }
 
 static inline void *table_at(const struct table *t, u32 i)
