@@ -266,4 +266,7 @@ fi
 if grep -qE -e "$BENCH" <<<TraceDump; then
 	GO=$go COUNT=$COUNT bash tests/bench/tracedump.sh
 fi
+if grep -qE -e "$BENCH" <<<TraceCheck; then
+	GO=$go COUNT=$COUNT bash tests/bench/tracecheck.sh
+fi
 GO=$go COUNT=$COUNT BENCHTIME=$BENCHTIME BENCH=$BENCH bash tests/bench/alloc.sh
