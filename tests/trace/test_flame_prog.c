@@ -2,7 +2,8 @@
 /*
  * tests/trace/test_flame_prog.c - a program with something to draw: burn()
  * uses 100 ms of CPU time while a goroutine waits for it in wait_for_it(),
- * another sleeps in doze(), and logs look like those of long sections.
+ * another sleeps in doze() and then in nap(), so that generations of a trace
+ * have different stacks, and logs look like those of long sections.
  */
 #include <gort/gort.h>
 #include <gort/time.h>
@@ -33,6 +34,12 @@ static __attribute__((noinline)) void doze(void)
 	__asm__ volatile("");
 }
 
+static __attribute__((noinline)) void nap(void)
+{
+	gort_sleep_ns(4000000);
+	__asm__ volatile("");
+}
+
 static void receiver(void *arg)
 {
 	(void)arg;
@@ -47,6 +54,8 @@ static void sleeper(void *arg)
 	(void)arg;
 	for (i = 0; i < 3; i++)
 		doze();
+	for (i = 0; i < 3; i++)
+		nap();
 	gort_waitgroup_done(&wg);
 }
 
