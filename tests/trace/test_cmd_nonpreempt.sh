@@ -243,6 +243,16 @@ quantiles()
 	rate 99 5000 && change 'x2.00 worse  p50 ' f
 }
 
+# Of few sections one that is long may be bad luck
+few()
+{
+	rate 5000 10 && change 'x2.00 worse  p50 ' f || return
+	{ cat before; some_site new 10 1000000 1 1 1; } >after
+	verdict 1 --fail=1 && change 'new worse' new || return
+	{ head_lines; some_site f 9 90000 1 1 1; some_site g 9 90000 1 1 1; } >after
+	verdict 0 --fail=1 && change 'x4.50  p50 ' f && change new g
+}
+
 # The line of f does not matter, unless there is one f more
 lines_moved()
 {
@@ -356,7 +366,7 @@ built()
 	make -C "$top" "$O/gort"
 }
 
-plan 20
+plan 21
 check 'the command' built
 check 'top' tables
 check 'each way to sort' sort_keys
@@ -369,6 +379,7 @@ check 'what is wrong with a file, and in which line' bad_files
 check 'no difference' no_change
 check 'what got worse is the exit status' worse
 check 'quantiles that counts support' quantiles
+check 'few sections' few
 check 'lines that moved' lines_moved
 check 'kind, what and place are compared' other_sites
 check 'sites that are new or gone' new_and_gone

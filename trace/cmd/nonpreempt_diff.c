@@ -10,7 +10,8 @@
  *
  * Judged is the highest quantile that the fewer sections of the two can
  * support: p99.9 from 1000 on, p99 from 100 on, else p50.  The maximum is that
- * of one section, in which the kernel may have run something else.
+ * of one section, in which the kernel may have run something else.  For the
+ * same reason nothing is worse that has fewer than 10.
  *
  * Rejected: to judge by the sum of times.  It grows with the work done.
  */
@@ -27,6 +28,7 @@
 
 #define DEFAULT_ROWS	"20"
 #define DEFAULT_ABOVE	"10us"
+#define FEWEST		10	/* sections of a site that can be worse */
 
 static const char *rows = DEFAULT_ROWS, *above = DEFAULT_ABOVE, *fail;
 
@@ -141,17 +143,17 @@ static uint64_t quantile_of(const struct section_site *s, enum quantile q)
 static void add_pair(struct pairs *ps, const struct section_site *before,
 		     const struct section_site *after)
 {
-	uint64_t most = UINT64_MAX, count;
+	uint64_t count = before ? before->count : UINT64_MAX;
 	struct pair *p = &ps->p[ps->n];
 
-	count = before ? before->count : most;
 	if (after && after->count < count)
 		count = after->count;
 	*p = (struct pair){ .before = before, .after = after,
 			    .quantile = supported(count), .order = ps->n++ };
 	p->before_ns = quantile_of(before, p->quantile);
 	p->after_ns = quantile_of(after, p->quantile);
-	p->worse = ps->factor && after && p->after_ns >= ps->above_ns &&
+	p->worse = ps->factor && after && count >= FEWEST &&
+		   p->after_ns >= ps->above_ns &&
 		   (!before || (double)p->after_ns >
 			       (double)p->before_ns * ps->factor);
 	ps->nworse += p->worse;
@@ -383,8 +385,8 @@ const struct cmd cmd_nonpreempt_diff = {
 "\n"
 "A site is judged by p99.9 if both profiles have 1000 sections of it, by p99 if\n"
 "they have 100, else by p50: what is above that may be bad luck.  With --fail a\n"
-"site that is new is worse as well, if it takes the TIME of --above or more.\n"
-"Quantiles are exact to 3 percent.\n",
+"site that is new is worse as well, if it takes the TIME of --above or more; but\n"
+"none is with fewer than 10 sections.  Quantiles are exact to 3 percent.\n",
 	.bad = "--fail was given, and something got worse",
 	.options = options,
 	.run = run,
