@@ -361,13 +361,30 @@ full()
 	(($? == 2)) && grep -q 'No space left' err
 }
 
-built()
+# What the profiler writes of a program
+profiled()
 {
-	make -C "$top" "$O/gort"
+	(cd "$top" && GORTNONPREEMPT=$tap_tmp/real $EMULATOR \
+		"$O/tests/samples/wordfreq" LICENSE >/dev/null &&
+		GORTNONPREEMPT=$tap_tmp/real.folded,format=folded $EMULATOR \
+		"$O/tests/samples/wordfreq" LICENSE >/dev/null) || return
+	nonpreempt top -v -n0 "$tap_tmp/real" >out || return
+	cat out
+	grep -q ' kernel/[a-z]*\.c:[0-9]*$' out &&
+		grep -q 'the longest began in' out &&
+		nonpreempt diff --fail=1 "$tap_tmp/real" "$tap_tmp/real" >out &&
+		grep -q x1.00 out && ! grep -q '^ *new\|^ *gone' out || return
+	(cd "$top" && $gort trace flame --folded=ns "$tap_tmp/real.folded") >out &&
+		grep -q '<title>lock (' out
 }
 
-plan 21
-check 'the command' built
+built()
+{
+	make -C "$top" "$O/gort" "$O/tests/samples/wordfreq"
+}
+
+plan 22
+check 'the programs' built
 check 'top' tables
 check 'each way to sort' sort_keys
 check 'only some rows' row_limits
@@ -385,6 +402,7 @@ check 'kind, what and place are compared' other_sites
 check 'sites that are new or gone' new_and_gone
 check 'what is worse comes first' most_important
 check 'many sites' many
+check 'the profiler' profiled
 check 'wrong usage' wrong_usage
 check 'no such file' no_such_file
 check 'output that fails' full
