@@ -136,8 +136,8 @@ names()
 	nonpreempt top -v "$tap_tmp/strange" >out || return
 	cat -v out
 	! LC_ALL=C grep -q $'\033\|\x9b\|\xff' out &&
-		grep -q 'user  a?\[31m?b\\x  f??g y'$'\xc3\xa4''$' out &&
-		grep -q '^ *s?tart$' out && grep -q '^1?\[m seconds' out
+		grep -qF 'user  a\x1b[31m\x0ab\x  f\xc2\x9b\xffg y'$'\xc3\xa4' out &&
+		grep -q '^ *s\\x1btart$' out && grep -q '^1\\x1b\[m seconds' out
 }
 
 no_sites()

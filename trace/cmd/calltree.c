@@ -6,66 +6,33 @@
  * frame of every stack; main() of some programs has thousands.
  *
  * Invariants:
- *  I1  Node 0 is the root.  Its key, NO_ID, is that of no child, since the
+ *  I1  Node 0 is the root.  Its key, all ones, is that of no child, since the
  *      number of a name stays below NONE32.
  *  I2  The parent of a node stands before it: totals are summed up in one
  *      way back through the array, however deep the tree is.
  */
 #include "calltree.h"
 
-#include "cmd.h"
+#include <string.h>
 
-#include <sys/auxv.h>
+#include "cmd.h"
+#include "tally.h"
 
 struct name {
 	u64 hash;		/* its own, or the next that was free */
 	struct tracefile_str text;
 };
 
-/* No file is made to collide. */
-static u64 seed(void)
-{
-	const void *random = (const void *)getauxval(AT_RANDOM);
-	u64 s = 0;
-
-	if (random)
-		memcpy(&s, random, sizeof(s));
-	return s;
-}
-
-static void *add(struct table *t, u64 id)
-{
-	void *entry = gort_tracefile_table_add(t, id);
-
-	if (!entry)
-		cmd_no_memory();
-	return entry;
-}
-
 void calltree_init(struct calltree *t)
 {
-	gort_tracefile_table_init(&t->nodes, sizeof(struct callnode), seed());
-	gort_tracefile_table_init(&t->names, sizeof(struct name), seed());
-	add(&t->nodes, NO_ID);
-}
-
-static u64 hash_bytes(const struct table *t, const char *p, size_t len)
-{
-	u64 h = t->seed ^ len, word;
-
-	for (; len >= sizeof(word); p += sizeof(word), len -= sizeof(word)) {
-		memcpy(&word, p, sizeof(word));
-		h = hash_mix(h ^ word);
-	}
-	word = 0;
-	if (len)
-		memcpy(&word, p, len);
-	return hash_mix(h ^ word);
+	tally_table(&t->nodes, sizeof(struct callnode));
+	tally_table(&t->names, sizeof(struct name));
+	tally_new(&t->nodes, UINT64_MAX);
 }
 
 u32 calltree_name(struct calltree *t, const char *p, size_t len)
 {
-	u64 hash = hash_bytes(&t->names, p, len);
+	u64 hash = tally_hash(t->names.seed, p, len);
 	struct name *n;
 
 	for (;; hash++) {
@@ -75,7 +42,7 @@ u32 calltree_name(struct calltree *t, const char *p, size_t len)
 		if (n->text.len == len && (!len || !memcmp(n->text.p, p, len)))
 			return table_index(&t->names, n);
 	}
-	n = add(&t->names, hash);
+	n = tally_new(&t->names, hash);
 	n->text = (struct tracefile_str){ p, len };
 	return table_index(&t->names, n);
 }
@@ -101,7 +68,7 @@ u32 calltree_child(struct calltree *t, u32 parent, u32 name)
 	struct callnode *n = table_find(&t->nodes, key);
 
 	if (!n) {
-		n = add(&t->nodes, key);
+		n = tally_new(&t->nodes, key);
 		n->depth = calltree_node(t, parent)->depth + 1;
 	}
 	return table_index(&t->nodes, n);

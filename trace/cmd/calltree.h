@@ -11,7 +11,8 @@
 #ifndef TRACE_CMD_CALLTREE_H
 #define TRACE_CMD_CALLTREE_H
 
-#include "trace/reader/internal.h"
+#include "trace/reader/reader.h"
+#include "trace/reader/table.h"
 
 struct callnode {
 	u64 key;		/* the parent's number << 32 | the name's */

@@ -107,6 +107,9 @@ size_t cmd_utf8_length(const char *text, size_t n);
 /* To stdout, with what is no text, or would move the cursor, as \x1b. */
 void cmd_print_text(struct tracefile_str s);
 
+/* How many columns that takes, if each character takes one. */
+size_t cmd_text_width(struct tracefile_str s);
+
 /* --- progress.c --- */
 
 /*

@@ -95,7 +95,7 @@ static size_t width_of(const struct columns *c, size_t column)
 	size_t i, width, most = head(c, column).len;
 
 	for (i = column; i < c->ncells; i += c->n) {
-		width = plain_width(c->cells[i].p, c->cells[i].len);
+		width = cmd_text_width(c->cells[i]);
 		width = width < MAX_NAME ? width : MAX_NAME;
 		most = width > most ? width : most;
 	}
@@ -105,14 +105,14 @@ static size_t width_of(const struct columns *c, size_t column)
 static void put_cell(const struct columns *c, size_t column, size_t width,
 		     struct tracefile_str text)
 {
-	size_t has = plain_width(text.p, text.len);
+	size_t has = cmd_text_width(text);
 	int fill = has < width ? (int)(width - has) : 0;
 
 	if (column)
 		printf("%*s", GAP, "");
 	if (!to_the_left(c, column))
 		printf("%*s", fill, "");
-	put_plain(stdout, text.p, text.len);
+	cmd_print_text(text);
 	if (to_the_left(c, column) && column + 1 < c->n)
 		printf("%*s", fill, "");
 }

@@ -27,11 +27,13 @@
 
 #include <inttypes.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "calltree.h"
 #include "cmd.h"
 #include "flame_svg.h"
 #include "format.h"
+#include "tally.h"
 
 static bool want_cpu, want_block, want_nonpreempt, want_folded;
 static const char *block_reason, *folded_unit;
@@ -108,9 +110,7 @@ static u32 stack_node(const struct tracefile *tf, u64 stack, u32 under)
 	if (k)
 		return k->node;
 	node = add_frames(tf, stack, under);
-	k = gort_tracefile_table_add(&known_stacks, id);
-	if (!k)
-		cmd_no_memory();
+	k = tally_new(&known_stacks, id);
 	k->node = node;
 	return node;
 }
@@ -176,9 +176,7 @@ static void begin_wait(const struct tracefile *tf,
 	calltree_name(&waiting.reasons, reason.p, reason.len);
 	if (!reason_wanted(reason))
 		return;
-	w = gort_tracefile_table_add(&waiting.gs, (u64)ev->id);
-	if (!w)
-		cmd_no_memory();
+	w = tally_new(&waiting.gs, (u64)ev->id);
 	w->since = since;
 	w->node = stack_node(tf, d.stack, child(0, reason));
 }
@@ -242,6 +240,9 @@ static void list_reasons(const char *file)
 		at += (size_t)sprintf(list + at, "%s%.*s", i ? ", " : "",
 				      (int)r.len, r.p);
 	}
+	for (at = 0; list[at]; at++)
+		if (list[at] < ' ' || list[at] > '~')
+			list[at] = '?';
 	cmd_warn(file, "nothing blocked for \"%s\"; reasons there are: %s",
 		 block_reason, list);
 }
@@ -330,8 +331,8 @@ static int run_trace(const char *path)
 	struct tracefile_event ev;
 	struct cmd_trace t;
 
-	gort_tracefile_table_init(&known_stacks, sizeof(struct known_stack), 0);
-	gort_tracefile_table_init(&waiting.gs, sizeof(struct blocked), 0);
+	tally_table(&known_stacks, sizeof(struct known_stack));
+	tally_table(&waiting.gs, sizeof(struct blocked));
 	calltree_init(&waiting.reasons);
 	if (cmd_trace_open(&t, path, TRACEFILE_TAIL) == CMD_OK)
 		while (cmd_trace_next(&t, &ev))

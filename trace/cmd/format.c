@@ -2,12 +2,13 @@
 /*
  * trace/cmd/format.c - times and names as text.
  *
- * Names come from files that anyone may have written, and go to terminals and
- * browsers.
+ * Names come from files that anyone may have written, and go to browsers.
  */
 #include "format.h"
 
 #include <string.h>
+
+#include "cmd.h"
 
 static const struct unit {
 	const char *name;
@@ -100,28 +101,7 @@ size_t unescape(char *out, const char *p, size_t len)
 	return n;
 }
 
-/*
- * The bytes of the character at p, 0 if none of UTF-8 stands there: too long,
- * cut off, half of a pair, or too large.  RFC 3629, section 4.
- */
-static size_t utf8_len(const unsigned char *p, size_t len)
-{
-	size_t n = *p < 0x80 ? 1 : *p < 0xc2 ? 0 : *p < 0xe0 ? 2 :
-		   *p < 0xf0 ? 3 : *p < 0xf5 ? 4 : 0;
-	size_t i;
-
-	if (n > len)
-		return 0;
-	for (i = 1; i < n; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((*p == 0xe0 && p[1] < 0xa0) || (*p == 0xed && p[1] > 0x9f) ||
-	    (*p == 0xf0 && p[1] < 0x90) || (*p == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return n;
-}
-
-/* C0 and C1, with which terminals do things, and DEL. */
+/* C0, which XML cannot have, and C1 and DEL, which nothing can show. */
 static bool is_control(const unsigned char *p)
 {
 	return *p < 0x20 || *p == 0x7f || (*p == 0xc2 && p[1] < 0xa0);
@@ -155,11 +135,12 @@ static void put_xml_char(FILE *f, const unsigned char *p, size_t n)
 
 void put_xml(FILE *f, const char *text, size_t len)
 {
-	const unsigned char *p = (const unsigned char *)text;
+	const unsigned char *p;
 	size_t n;
 
-	for (; len; p += n, len -= n) {
-		n = utf8_len(p, len);
+	for (; len; text += n, len -= n) {
+		p = (const unsigned char *)text;
+		n = cmd_utf8_length(text, len);
 		if (n && !is_control(p) && !is_noncharacter(p)) {
 			put_xml_char(f, p, n);
 			continue;
@@ -169,41 +150,12 @@ void put_xml(FILE *f, const char *text, size_t len)
 	}
 }
 
-void put_plain(FILE *f, const char *text, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	size_t n;
-
-	for (; len; p += n, len -= n) {
-		n = utf8_len(p, len);
-		if (n && !is_control(p)) {
-			fwrite(p, 1, n, f);
-			continue;
-		}
-		putc('?', f);
-		n = n ? n : 1;
-	}
-}
-
-size_t plain_width(const char *text, size_t len)
-{
-	const unsigned char *p = (const unsigned char *)text;
-	size_t n, width = 0;
-
-	for (; len; p += n, len -= n, width++) {
-		n = utf8_len(p, len);
-		n = n ? n : 1;
-	}
-	return width;
-}
-
 size_t utf8_cut(const char *text, size_t len, size_t max)
 {
-	const unsigned char *p = (const unsigned char *)text;
 	size_t n, at = 0;
 
 	while (at < len) {
-		n = utf8_len(p + at, len - at);
+		n = cmd_utf8_length(text + at, len - at);
 		n = n ? n : 1;
 		if (at + n > max)
 			break;

@@ -33,12 +33,6 @@ void put_xml(FILE *f, const char *p, size_t len);
  */
 size_t unescape(char *out, const char *p, size_t len);
 
-/* For terminals: control characters and what is no UTF-8 become "?". */
-void put_plain(FILE *f, const char *p, size_t len);
-
-/* How many columns that takes, of one each. */
-size_t plain_width(const char *p, size_t len);
-
 /* The bytes of the most characters that fit into max bytes. */
 size_t utf8_cut(const char *p, size_t len, size_t max);
 

@@ -10,7 +10,6 @@
 #include <string.h>
 
 #include "columns.h"
-#include "format.h"
 #include "sections.h"
 
 #define DEFAULT_ROWS	"20"
@@ -81,10 +80,10 @@ static void add_row(struct columns *c, const struct section_site *s)
 static void print_frame(const struct section_frame *fr)
 {
 	fputs("        ", stdout);
-	put_plain(stdout, fr->func.p, fr->func.len);
+	cmd_print_text(fr->func);
 	if (fr->place.len)
 		putchar(' ');
-	put_plain(stdout, fr->place.p, fr->place.len);
+	cmd_print_text(fr->place);
 	putchar('\n');
 }
 

@@ -337,7 +337,7 @@ int sections_read(struct sections *s, const char *path)
 
 void sections_print_head(const struct sections *s)
 {
-	put_plain(stdout, s->seconds.p, s->seconds.len);
+	cmd_print_text(s->seconds);
 	printf(" seconds, %" PRIu64 " sections at %zu sites", s->sections,
 	       s->nsites);
 	if (s->exceeded)

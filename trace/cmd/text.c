@@ -59,3 +59,20 @@ void cmd_print_text(struct tracefile_str s)
 		}
 	}
 }
+
+size_t cmd_text_width(struct tracefile_str s)
+{
+	const uint8_t *p = (const uint8_t *)s.p;
+	size_t i, n, width = 0;
+
+	for (i = 0; i < s.len; i += n) {
+		n = cmd_utf8_length(s.p + i, s.len - i);
+		if (is_plain(p + i, n)) {
+			width++;
+		} else {
+			n = 1;
+			width += 4;
+		}
+	}
+	return width;
+}
