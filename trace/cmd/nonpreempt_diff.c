@@ -118,8 +118,8 @@ static int compare_places(const struct section_site *x,
 
 static int by_site(const void *a, const void *b)
 {
-	const struct section_site *x = *(const struct section_site **)a;
-	const struct section_site *y = *(const struct section_site **)b;
+	const struct section_site *x = *(const struct section_site *const *)a;
+	const struct section_site *y = *(const struct section_site *const *)b;
 	int c = compare_functions(x, y);
 
 	c = c ? c : compare_places(x, y);
@@ -152,7 +152,7 @@ static void add_pair(struct pairs *ps, const struct section_site *before,
 			    .quantile = supported(count), .order = ps->n++ };
 	p->before_ns = quantile_of(before, p->quantile);
 	p->after_ns = quantile_of(after, p->quantile);
-	p->worse = ps->factor && after && count >= FEWEST &&
+	p->worse = ps->factor > 0 && after && count >= FEWEST &&
 		   p->after_ns >= ps->above_ns &&
 		   (!before || (double)p->after_ns >
 			       (double)p->before_ns * ps->factor);
@@ -359,7 +359,7 @@ static int run(int nargs, char **args)
 				 rows);
 	if (fail)
 		ps.factor = read_factor(fail);
-	if (fail && !ps.factor)
+	if (fail && ps.factor < 1)
 		return cmd_usage(&cmd_nonpreempt_diff, "--fail=%s: want 1 or "
 				 "more, such as 1.5", fail);
 	if (!parse_ns(above, strlen(above), &ps.above_ns))
