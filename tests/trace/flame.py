@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: ISC
 """tests/trace/flame.py - what a flame graph shows, as text
 
-	python3 flame.py FILE
+	python3 flame.py FILE...
 
 For each frame, parents first, a line "STACK WEIGHT PERCENT" with names
 separated by ";".  Fails if the file is no XML, if a frame is not wholly above
@@ -33,8 +33,8 @@ def frames(root):
         yield int(el.get("y")), x, w, name, weight, share
 
 
-def main():
-    root = ET.parse(sys.argv[1]).getroot()
+def show(file):
+    root = ET.parse(file).getroot()
     assert root.tag == SVG + "svg"
     path = []   # of (y, x, end, name), with where the next child may begin
     for y, x, w, name, weight, share in frames(root):
@@ -53,4 +53,5 @@ def main():
     assert root.findall(SVG + "script")[0].text.strip()
 
 
-main()
+for name in sys.argv[1:]:
+    show(name)

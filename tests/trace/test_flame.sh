@@ -304,15 +304,21 @@ broken_traces()
 # What the fuzzer found: good or not, but no accidents and no bad picture
 corpus()
 {
-	local f mode n=0
-	for f in tests/trace/corpus/0[0-2]*; do
+	local f mode n=0 good=0
+	for f in tests/trace/corpus/0[0-4]*; do
 		for mode in --cpu --block --nonpreempt; do
-			flame $mode "$f"
-			(($? < 2)) || return
+			$EMULATOR "$O/gort" trace flame $mode "$f" \
+				>"$svg.$n" 2>"$err"
+			case $? in
+			0)	good=$((good + 1)) ;;
+			1)	rm "$svg.$n" ;;
+			*)	echo "$f"; cat "$err"; return 1 ;;
+			esac
 			n=$((n + 1))
 		done
 	done
-	((n >= 10))
+	echo "$good of $n"
+	((good >= 6)) && python3 tests/trace/flame.py "$svg".[0-9]*
 }
 
 # usage ARGUMENTS...
