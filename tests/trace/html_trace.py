@@ -27,7 +27,7 @@ LATENCY = 'sched.<wait>'
  _, _, _, PROC_STATUS, GO_CREATE, _, GO_START, GO_DESTROY, _, GO_STOP,
  GO_BLOCK, GO_UNBLOCK, GO_SYSCALL_BEGIN, GO_SYSCALL_END, _, GO_STATUS,
  STW_BEGIN, STW_END) = range(1, 28)
-USER_LOG = 44
+USER_LOG, GO_STATUS_STACK = 44, 48
 
 RUNNABLE, RUNNING, WAITING, SYSCALL = 'runnable', 'running', 'waiting', 'syscall'
 
@@ -116,7 +116,10 @@ class Maker:
             self.emit(p, PROC_STATUS, p, 1)
         self.emit(0, GO_STATUS, 1, 1, 2)
         self.running[0] = first
-        self.all.append(first)
+        # One that waited before the trace and does so all the time.
+        old = Goroutine(2, WAITING, self.now, '')
+        self.emit(1, GO_STATUS_STACK, old.id, (1 << 64) - 1, 4, self.stack(*self.funcs[:2]))
+        self.all += [first, old]
 
     def create(self, p):
         g = Goroutine(len(self.all) + 1, RUNNABLE, self.now)

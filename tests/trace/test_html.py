@@ -77,8 +77,9 @@ def check_numbers(browser, n):
     same('sections', sorted(s[1] for s in meta['sections']), n['sections'])
     same('latencies', sorted(r[1] for r in meta['latencies']), n['latencies'][-500:])
     waits = {}
-    for why, _, count, took, _ in meta['waits']:
+    for why, stack, count, _, _ in meta['waits']:
         why = meta['strings'][why]
+        assert stack, 'a wait without a stack: ' + why
         waits[why] = waits.get(why, 0) + count
     same('waits', waits, {k: v[0] for k, v in n['waits'].items()})
 

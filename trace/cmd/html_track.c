@@ -303,6 +303,9 @@ static void change(const struct sink *to, struct gtrack *g,
 	if (is_known(g->state))
 		end_span(to, g, now);
 
+	/* Of what it has been doing; only that of its creator else. */
+	if (is_status(ev))
+		g->stack = stack;
 	switch (ev->new_state) {
 	case TRACEFILE_GO_RUNNABLE:
 		became_runnable(g, ev, stack);
