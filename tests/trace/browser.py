@@ -48,7 +48,8 @@ class Browser:
              '--force-color-profile=srgb',
              '--user-data-dir=' + self.profile,
              '--window-size=%d,%d' % (width, height), 'about:blank'],
-            pass_fds=(to_r, back_w), stdin=subprocess.DEVNULL,
+            pass_fds=(to_r, back_w), env=dict(os.environ, HOME=self.profile),
+            stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         os.close(to_r)
         os.close(back_w)

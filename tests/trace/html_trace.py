@@ -78,7 +78,7 @@ class Maker:
         self.time = dict.fromkeys((RUNNABLE, RUNNING, WAITING, SYSCALL), 0)
         self.p_spans, self.p_time = [0, 0], [0, 0]
         self.latencies, self.stw, self.sections, self.waits = [], [], [], {}
-        self.samples = 0
+        self.samples, self.wakes = 0, []
         self.funcs = [self.string(n) for n in names]
         self.names = names
 
@@ -125,6 +125,7 @@ class Maker:
         g = Goroutine(len(self.all) + 1, RUNNABLE, self.now)
         func = self.random.choice(self.funcs)
         self.emit(p, GO_CREATE, g.id, self.stack(func), self.stack(*self.funcs[:2]))
+        self.wakes.append([self.running[p].id, g.id, self.now - 1000])
         self.all.append(g)
         self.queue.append(g)
 
@@ -158,6 +159,7 @@ class Maker:
         g.seq += 1
         self.emit(p, GO_UNBLOCK, g.id, g.seq, self.stack(*self.funcs[1:3]))
         self.change(g, RUNNABLE)
+        self.wakes.append([self.running[p].id, g.id, self.now - 1000])
         self.queue.append(g)
 
     def syscall(self, p):
@@ -256,7 +258,7 @@ class Maker:
             'latencies': sorted(self.latencies), 'stw': sorted(self.stw),
             'sections': sorted(self.sections), 'waits': self.waits,
             'samples': self.samples, 'span_counts': self.spans,
-            'duration': self.now - 1000,
+            'wakes': sorted(self.wakes), 'duration': self.now - 1000,
         }
 
 

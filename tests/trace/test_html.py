@@ -132,6 +132,30 @@ def check_zoom(browser):
     })()'''), True)
 
 
+def check_wakes(browser, n):
+    """Who made whom runnable, and the way back to it by a link."""
+    wakes = browser.eval('''(() => {
+        const s = gort.glane, out = [];
+        for (const l of s.lanes)
+            for (let i = l.from; i < l.to; i++)
+                if (s.state[i] === 2 && s.by[i] >= 0)
+                    out.push([s.by[i], l.id, s.start[i]]);
+        return out;
+    })()''')
+    same('wakes', sorted(wakes), n['wakes'])
+    by, woken, _ = n['wakes'][len(n['wakes']) // 2]
+    browser.eval('''(() => {
+        const s = gort.glane, l = s.byId.get(%d);
+        let i = l.from;
+        while (s.state[i] !== 2 || s.by[i] !== %d)
+            i++;
+        gort.select(l, i);
+        [...document.querySelectorAll('#detail dd button')].pop().click();
+    })()''' % (woken, by))
+    title = texts(browser, '#detail h2')[0]
+    assert title.startswith('G%d running' % by), title
+
+
 def check_search(browser):
     browser.eval('document.getElementById("search").focus()')
     browser.call('Input.insertText', text='g7')
@@ -182,6 +206,7 @@ def known(trace, page):
         check_numbers(b, numbers)
         check_spans(b, numbers)
         check_zoom(b)
+        check_wakes(b, numbers)
         check_search(b)
         check_tabs(b)
         check_harmless(b, trace.split('/')[-1])

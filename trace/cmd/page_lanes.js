@@ -453,6 +453,33 @@ function outline(top)
 	ctx.strokeStyle = colors.sel;
 	ctx.lineWidth = 2;
 	ctx.strokeRect(x0, r.y - top + 1, x1 - x0, r.h - 2);
+	drawWake(r.y + r.h / 2 - top, top);
+}
+
+/* From the lane of the waker, if it is there, to that of the selection. */
+function drawWake(y1, top)
+{
+	const from = sel.wake && rows.find(r => r.lane && r.lane.set === glane &&
+		r.lane.id === sel.wake.by);
+
+	if (!from)
+		return;
+	const x = pxOf(sel.wake.at), y0 = from.y + from.h / 2 - top, down = y1 > y0 ? 1 : -1;
+
+	if (x < GUTTER || y0 === y1)
+		return;
+	ctx.fillStyle = ctx.strokeStyle = colors.sel;
+	ctx.lineWidth = 1.5;
+	ctx.beginPath();
+	ctx.moveTo(x, y0);
+	ctx.lineTo(x, y1);
+	ctx.moveTo(x + 3, y0);
+	ctx.arc(x, y0, 3, 0, 7);
+	ctx.moveTo(x, y1);
+	ctx.lineTo(x - 4, y1 - 7 * down);
+	ctx.lineTo(x + 4, y1 - 7 * down);
+	ctx.fill();
+	ctx.stroke();
 }
 
 function draw()
@@ -595,12 +622,15 @@ function say(text)
 	$('said').textContent = text;
 }
 
-function rowInView(lane)
+/* Whatever hides it. */
+function showLane(lane)
 {
+	if (lane.set === glane && !matches(lane.id, siteOf(lane.id)))
+		setFilter('');
+	if (lane.set === glane && onlyActive && !isActive(lane))
+		setActive(false);
 	const r = rows.find(row => row.lane === lane);
 
-	if (!r)
-		return;
 	if (r.y < scroll.scrollTop + AXIS)
 		scroll.scrollTop = r.y - AXIS - 40;
 	else if (r.y + r.h > scroll.scrollTop + height)
@@ -612,8 +642,8 @@ function select(lane, i)
 	const { set } = lane;
 	const g = set === glane ? lane.id : set.state[i] === MERGED ? undefined : set.who[i];
 
-	sel = { lane, i, g };
-	rowInView(lane);
+	sel = { lane, i, g, wake: wakeOf(lane, i) };
+	showLane(lane);
 	if (set.end[i] < view.t0 || set.start[i] > view.t1) {
 		const d = view.t1 - view.t0;
 
@@ -627,13 +657,9 @@ function selectGo(g)
 {
 	const lane = glane.byId.get(g);
 
-	if (lane && !matches(g, siteOf(g)))
-		setFilter('');
-	if (lane && onlyActive && !isActive(lane))
-		setActive(false);
 	sel = { g, lane };
 	if (lane)
-		rowInView(lane);
+		showLane(lane);
 	showGo(g);
 	redraw();
 }
@@ -696,31 +722,48 @@ function partOf(t0, t1)
 	return `gort trace html --from=${us(t0 - room)} --to=${us(t1 + room)} ${meta.name}`;
 }
 
+/* Who made runnable what record i is about, when, and where; or null. */
+function wakeOf(lane, i)
+{
+	const { set } = lane, s = set.state[i];
+	const k = s !== WAITING ? i : i + 1 < lane.to && set.state[i + 1] === RUNNABLE ? i + 1 : -1;
+
+	if (k < 0 || s === MERGED || s === SYSCALL || set.by[k] < 0)
+		return null;
+	return { by: set.by[k], stack: set.byStack[k], at: s === WAITING ? set.end[i] :
+		set.start[i] - (s === RUNNING ? Math.max(0, set.latency[i]) : 0) };
+}
+
+/* To what the waker was about when it did. */
+function wakerLink(wake)
+{
+	const lane = wake && glane.byId.get(wake.by);
+
+	if (!lane || lane.from === lane.to)
+		return wake ? goLink(wake.by) : '';
+	return link(goName(wake.by), () => select(lane, Math.min(lane.to - 1, find(lane, wake.at - 1))));
+}
+
 function because(lane, i)
 {
 	const { set } = lane, s = set.state[i], why = reason(set.why[i], '');
-	const wake = set === glane && i + 1 < lane.to && set.state[i + 1] === RUNNABLE ? i + 1 : -1;
-
 	const was = set === glane && i > lane.from && set.by[i] < 0 ? reason(set.why[i - 1], '') : '';
+	const by = ['woken by', wakerLink(wakeOf(lane, i))];
 
 	if (s === RUNNING)
 		return [['then', why], ['runnable before', set.latency[i] < 0 ? '' :
-			time(set.latency[i]) + (was ? `, ${was}` : '')],
-			['woken by', goLink(set.by[i])]];
-	if (s === RUNNABLE)
-		return [['woken by', goLink(set.by[i])], ['because', why]];
-	return [['because', why], ['woken by', wake < 0 ? '' : goLink(set.by[wake])]];
+			time(set.latency[i]) + (was ? `, ${was}` : '')], by];
+	return [['because', why], by];
 }
 
 function stacks(lane, i)
 {
-	const { set } = lane, s = set.state[i];
-	const wake = s === WAITING && i + 1 < lane.to && set.state[i + 1] === RUNNABLE;
+	const { set } = lane, s = set.state[i], wake = wakeOf(lane, i);
 
 	return [
 		stackPart(s === RUNNING ? 'Where it stopped' : s === WAITING ? 'Where it waits' :
 			s === SYSCALL ? 'System call' : 'Where it stopped before', set.stack[i]),
-		stackPart('Where it was woken', wake ? set.byStack[i + 1] : set.byStack[i]),
+		wake ? stackPart('Where it was woken', wake.stack) : null,
 	];
 }
 
