@@ -32,9 +32,15 @@ static u64 mix(u64 x)
 	return x ^ x >> 31;
 }
 
+/* Keys near each other, as ids are, are near each other in the table. */
+static u32 map_home(const struct map *m, u64 key)
+{
+	return ((u32)mix(key >> 4) << 4 | (key & 15)) & m->mask;
+}
+
 static u32 map_slot(const struct map *m, u64 key)
 {
-	u32 i = (u32)mix(key) & m->mask;
+	u32 i = map_home(m, key);
 
 	while (m->slots[i].value && m->slots[i].key != key)
 		i = (i + 1) & m->mask;
@@ -84,7 +90,7 @@ void map_del(struct map *m, u64 key)
 	if (!m->slots[i].value)
 		return;
 	for (j = (i + 1) & m->mask; m->slots[j].value; j = (j + 1) & m->mask) {
-		home = (u32)mix(m->slots[j].key) & m->mask;
+		home = map_home(m, m->slots[j].key);
 		if (((j - home) & m->mask) < ((j - i) & m->mask))
 			continue;
 		m->slots[i] = m->slots[j];
