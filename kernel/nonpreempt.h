@@ -60,7 +60,6 @@ struct m_nonpreempt {
 				 * others run; 0: nobody.  Set by others */
 	_Atomic bool busy;	/* in the middle of a change of what follows */
 	bool exempt;		/* see R6 */
-	bool marking;		/* writes a mark, trace/nonpreempt_event.c */
 	u64 told;		/* ->since of the last section that the
 				 * watchdog told of; sysmon's */
 	u32 gen;		/* of the profile that what follows is of */

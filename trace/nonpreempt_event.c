@@ -22,8 +22,8 @@
  * A mark is an event of the goroutine that runs on the M, so it is written only
  * where the tracer agrees that one does: not in handlers, in the tracer, or on
  * an M without a P.  Otherwise nothing is done, which is counted: later the
- * goroutine would be elsewhere.  Sections in the writing of a mark are not
- * reported, or a small threshold would never come to an end.
+ * goroutine would be elsewhere.  So a mark is never the cause of another one,
+ * however small the threshold: what it does is done in the tracer.
  *
  * A thread is asked by SIGURG:
  *
@@ -235,7 +235,6 @@ static bool mark(struct m *mp, const struct nonpreempt_event *e)
 	bool done;
 	size_t len;
 
-	mp->nonpreempt.marking = true;
 	what = nonpreempt_what(e->ev.kind, e->what);
 	len = format(text, sizeof(text), "%s %s %s",
 		     gort_nonpreempt_kind_name(e->ev.kind), *what ? what : "?",
@@ -246,7 +245,6 @@ static bool mark(struct m *mp, const struct nonpreempt_event *e)
 			       e->ev.nstart);
 		trace_release(mp);
 	}
-	mp->nonpreempt.marking = false;
 	errno = saved;
 	return done;
 }
@@ -262,8 +260,6 @@ static void act(struct m *mp, const struct nonpreempt_event *e)
 
 	if (actions & GORT_NONPREEMPT_ABORT)
 		nonpreempt_event_abort(e);
-	if (mp->nonpreempt.marking)
-		actions = 0;
 	if ((actions & GORT_NONPREEMPT_MARK) && !can_mark(mp))
 		actions &= ~GORT_NONPREEMPT_MARK;
 	if (actions && !nonpreempt_event_allowed(e->actions))

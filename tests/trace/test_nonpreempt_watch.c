@@ -307,6 +307,23 @@ static void check_suppressed(void *arg)
 	CHECK_LE(1, st.suppressed);
 }
 
+/* What was done for an earlier profile is not counted against the next. */
+static void check_another(void *arg)
+{
+	struct gort_nonpreempt_config c = calls;
+
+	(void)arg;
+	c.per_second = 1;
+	for (int i = 0; i < 5; i++) {
+		told_reset();
+		begin(&c);
+		slow_section(2 * MS);
+		while (!told.calls)
+			gort_yield();
+		end();
+	}
+}
+
 /* The queue is full when sysmon does not come: that is counted, too. */
 static void hold_up(const struct gort_nonpreempt_event *ev, void *arg)
 {
@@ -346,6 +363,7 @@ static void test_suppressed(void **state)
 {
 	(void)state;
 	run(check_suppressed, NULL);
+	run(check_another, NULL);
 	run(check_full, NULL);
 }
 
