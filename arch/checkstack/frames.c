@@ -14,8 +14,8 @@
  *
  * Frames are the compiler's -fstack-usage, pushed arguments included.  What
  * it does not know of: a leaf on x86-64 may use 128 bytes below sp.  A call by
- * pointer may reach any function without a check whose address is taken, and
- * those of files that are not here: checked ones, or leaves with small frames.
+ * pointer may reach any function without a check whose address is taken, or
+ * that has no other use, and those of files that are not here: checked ones, or leaves with small frames.
  * From what it reaches there may be another such call, of such a leaf.
  */
 #include "checkstack.h"
@@ -56,6 +56,13 @@ static long assembly_bytes(const char *name)
 
 static long need(struct fn *f);
 
+/* An address taken in its own section leaves no trace in the object. */
+static bool by_pointer(const struct fn *f)
+{
+	return is_unchecked(f) &&
+	       (f->taken || (f->local && !f->in));
+}
+
 /* Of what a call by pointer may reach; *to: which that is. */
 static long indirect_need(struct fn **to)
 {
@@ -68,7 +75,7 @@ static long indirect_need(struct fn **to)
 	if (!known) {
 		known = true;
 		for (f = all_fns; f; f = f->next) {
-			n = f->taken && is_unchecked(f) ? need(f) : 0;
+			n = by_pointer(f) ? need(f) : 0;
 			if (n > most) {
 				most = n;
 				deepest = f;
@@ -146,6 +153,12 @@ static long depth_from(struct fn *f)
 	return 0;
 }
 
+/* Does an error about f say what there is to say of its callers? */
+static bool is_reported(struct fn *f)
+{
+	return f && is_unchecked(f) && depth_from(f) > STACKSPLIT_RED_ZONE;
+}
+
 static void print_frames(FILE *out, const struct fn *f, const char *indent)
 {
 	const char *where = f->where;
@@ -199,7 +212,7 @@ void check_frames(FILE *out)
 			continue;
 		count += f->context == CONTEXT_NOSPLIT;
 		n = depth_from(f);
-		if (n > STACKSPLIT_RED_ZONE) {
+		if (n > STACKSPLIT_RED_ZONE && !is_reported(f->deepest)) {
 			report_error(f, "needs %ld bytes below the guard with what it calls, and %d are there",
 				     n, STACKSPLIT_RED_ZONE);
 			print_frames(stderr, f, "  ");
@@ -209,10 +222,9 @@ void check_frames(FILE *out)
 			worst = f;
 		}
 	}
-	if (most + slow > STACKSPLIT_RED_ZONE + STACKSPLIT_RESERVE)
-		report_error(NULL, "__morestack needs %ld bytes below %ld, and %d are there",
-			     slow, most,
-			     STACKSPLIT_RED_ZONE + STACKSPLIT_RESERVE);
+	if (slow > STACKSPLIT_RESERVE)
+		report_error(NULL, "__morestack needs %ld bytes, and the reserve has %d",
+			     slow, STACKSPLIT_RESERVE);
 	fprintf(out, "red zone: %u nosplit functions, worst chain %ld of %d bytes, %ld left\n",
 		count, most, STACKSPLIT_RED_ZONE, STACKSPLIT_RED_ZONE - most);
 	if (worst)

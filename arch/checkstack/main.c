@@ -15,8 +15,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* blocks: what may leave the goroutine. */
+/*
+ * What the library is like.  frame: with the return address and all that is
+ * called on that stack.  blocks: what may leave the goroutine.
+ */
 static char program_rules[] =
+"frame x86_64 __morestack 2944\n"
+"frame arm64 __morestack 9360\n"	/* SVE of 2048 bits */
 "carrier gort_systemstack_call\n"
 "carrier gort_blocking\n"
 "blocks gort_accept\n"
@@ -81,8 +86,8 @@ static const char help[] =
 "\n"
 "The words are in <gort/context.h>.\n"
 "\n"
-"Compile with -ffunction-sections to be exact about what is passed to whom.\n"
-"Calls by pointer are not followed.\n"
+"Compile with -ffunction-sections: without it, what is passed to whom in the\n"
+"same file is not seen.  Calls by pointer are not followed.\n"
 "\n"
 "  -v             also say what has no known size\n"
 "  --rules=FILE   what is known of this program, e.g. \"carrier run_there\": a\n"
@@ -151,8 +156,7 @@ int main(int argc, char **argv)
 	/* All functions are known before somebody takes their address. */
 	for (i = 0; i < n; i++)
 		elf_read(objects[i]);
-	if (mode != MODE_FRAMES)
-		rules_parse(program_rules, "built in");
+	rules_parse(program_rules, "built in");
 	if (mode == MODE_PROGRAM)
 		check_program();
 	else if (mode == MODE_CALLS)
