@@ -6,6 +6,7 @@
 for test_html.sh, which says what each case is.  Fails by an exception.
 """
 import json
+import math
 import sys
 import time
 
@@ -84,6 +85,19 @@ def check_numbers(browser, n):
     same('waits', waits, {k: v[0] for k, v in n['waits'].items()})
 
 
+UNITS = {'ns': 1, 'µs': 1e3, 'ms': 1e6, 's': 1e9}
+
+
+def check_quantiles(browser, n):
+    """As the table beside the histogram shows them; buckets are exact to 6 %."""
+    browser.eval('gort.showTab("latency")')
+    shown = dict(zip(texts(browser, '#panel .hist dt'), texts(browser, '#panel .hist dd')))
+    for name, q in (('median', 0.5), ('90 %', 0.9), ('99 %', 0.99), ('99.9 %', 0.999)):
+        value, unit = shown[name].split(' ')
+        at = min(len(n['latencies']) - 1, max(0, math.ceil(q * len(n['latencies'])) - 1))
+        near(name, float(value) * UNITS[unit], n['latencies'][at], 0.07)
+
+
 def check_spans(browser, n):
     same('spans of goroutines', total(browser, 'glane', 'true', 's.count[i]'), n['spans'])
     for p in (0, 1):
@@ -92,6 +106,14 @@ def check_spans(browser, n):
         more = total(browser, 'plane', 'l.id === %d' % p,
                      's.end[i] - s.start[i]') - n['p_time'][p]
         assert 0 <= more <= 1, ('time of P%d' % p, more)
+    for line, state in enumerate(('running', 'runnable', 'syscall')):
+        whole = browser.eval('gort.meta.' + state)
+        same('overview of ' + state,
+             browser.eval('gort.overview[%d].reduce((a, b) => a + b)' % line), whole)
+        same('sum of ' + state,
+             browser.eval('gort.glane.sum%s.at(-1)' % state.capitalize()), whole)
+    width = browser.eval('gort.meta.overview_width')
+    assert 0 < browser.eval('Math.max(...gort.overview[0])') <= 2 * width, 'two Ps'
     of_each = browser.eval('gort.listed.map(g => [g.id, g.spans])')
     same('spans of each', dict((str(k), v) for k, v in of_each),
          dict((str(k), v) for k, v in n['span_counts'].items()))
@@ -204,6 +226,7 @@ def known(trace, page):
     with Browser() as b:
         opened(b, page)
         check_numbers(b, numbers)
+        check_quantiles(b, numbers)
         check_spans(b, numbers)
         check_zoom(b)
         check_wakes(b, numbers)
@@ -260,6 +283,8 @@ def parts(whole, *pages):
                 'samples_total', 'events'):
         same(key, sum(m[key] for m in metas), whole[key])
     same('latencies', sum(m['latency']['count'] for m in metas), whole['latency']['count'])
+    same('pauses', sum(m['stw']['sum'] for m in metas), whole['stw']['sum'])
+    assert sum(m['stw']['count'] for m in metas) < whole['stw']['count'] + len(pages), 'pauses'
     starts = [m['from'] for m in metas] + [whole['duration']]
     for m, begin, end in zip(metas, starts, starts[1:]):
         same('duration', m['duration'], end - begin)

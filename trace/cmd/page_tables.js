@@ -414,7 +414,7 @@ function begin()
 
 /* What the page can do, for scripts. */
 window.gort = {
-	meta, plane, glane, listed, view, setView, zoomBy, zoomTo, select, selectGo,
+	meta, plane, glane, listed, overview, view, setView, zoomBy, zoomTo, select, selectGo,
 	setFilter, setActive, showTab, draw, hit, find, rows: () => rows,
 	selection: () => sel, drawTime: () => drawTime,
 };
