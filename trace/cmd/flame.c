@@ -304,12 +304,12 @@ static struct flame describe(void)
 		return (struct flame){
 			.title = "Non-preemptible sections", .unit = "ns",
 			.empty = "No sections were marked.  The profiler does "
-				 "that if it is told to.",
+				 "that if GORT_NONPREEMPT_MARK is given.",
 			.colours = FLAME_VIOLET };
 	return (struct flame){
 		.title = "CPU samples", .unit = "samples",
 		.empty = "There are no samples.  They are in a trace if the "
-			 "CPU profiler ran as well.",
+			 "CPU profiler runs as well (GORTCPUPROFILE).",
 		.colours = FLAME_WARM };
 }
 
