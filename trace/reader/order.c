@@ -826,8 +826,8 @@ static int go_switch(struct attempt *a)
 
 static int go_syscall_begin(struct attempt *a)
 {
-	struct gstate *g;
-	struct pstate *p;
+	struct gstate *g = NULL;
+	struct pstate *p = NULL;
 	int rc = need(a, MUST, MUST);
 
 	if (rc == OK)
@@ -847,8 +847,8 @@ static int go_syscall_begin(struct attempt *a)
 
 static int go_syscall_end(struct attempt *a)
 {
-	struct gstate *g;
-	struct pstate *p;
+	struct gstate *g = NULL;
+	struct pstate *p = NULL;
 	int rc = need(a, MUST, MUST);
 
 	if (rc == OK)
@@ -868,7 +868,7 @@ static int go_syscall_end(struct attempt *a)
 /* Only after the thread has lost the proc it had in the system call. */
 static int go_syscall_end_blocked(struct attempt *a)
 {
-	struct gstate *g;
+	struct gstate *g = NULL;
 	int rc;
 
 	if (a->cur.p != NO_ID && !holds(a, COND_P_NOT_SYSCALL, a->cur.p, 0))
@@ -907,8 +907,8 @@ static int go_create_syscall(struct attempt *a)
 static int go_destroy_syscall(struct attempt *a)
 {
 	struct tracefile_event *ev;
-	struct gstate *g;
-	struct pstate *p;
+	struct gstate *g = NULL;
+	struct pstate *p = NULL;
 	int rc = need(a, MAY, MUST);
 
 	if (rc == OK)
