@@ -88,7 +88,8 @@ static const char *parse_options(char *path,
 		if (!strcmp(name, "threshold")) {
 			if (!parse_duration(value, &config->threshold_ns))
 				return "threshold is a duration such as 50us, in ns, us, ms or s";
-			config->actions = GORT_NONPREEMPT_PRINT;
+			config->actions = GORT_NONPREEMPT_PRINT |
+					  GORT_NONPREEMPT_MARK;
 		} else if (!strcmp(name, "format")) {
 			if (!parse_format(value))
 				return "format is text, folded or pprof";

@@ -19,7 +19,8 @@
  *
  * from the beginning of gort_run() until the first goroutine's function
  * returns, or a goroutine calls exit(); `gort nonpreempt top FILE` shows what
- * format=text, the default, has written.
+ * format=text, the default, has written.  Sections that are longer than the
+ * threshold are printed, and marked in the trace if there is one.
  */
 #ifndef GORT_NONPREEMPT_H
 #define GORT_NONPREEMPT_H
