@@ -71,6 +71,7 @@ struct fn {
 
 	/* frames.c, reach.c */
 	int visit;
+	bool recursive;
 	long need;		/* bytes below the entry sp */
 	struct fn *deepest;	/* callee on the way to that */
 	const char *deepest_where;

@@ -15,8 +15,10 @@
  * Frames are the compiler's -fstack-usage, pushed arguments included.  What
  * it does not know of: a leaf on x86-64 may use 128 bytes below sp.  A call by
  * pointer may reach any function without a check whose address is taken, or
- * that has no other use, and those of files that are not here: checked ones, or leaves with small frames.
- * From what it reaches there may be another such call, of such a leaf.
+ * that has no other use, and those of files that are not here: checked ones,
+ * or leaves with small frames.  What it reaches may do that, too, and then call
+ * a leaf by pointer: two levels of it, since the third is most often the first
+ * again.
  */
 #include "checkstack.h"
 #include "../include/arch/stacksplit.h"
@@ -26,6 +28,7 @@
 
 #define LEAF_RED_ZONE	128	/* x86-64 */
 #define CALL_BYTES	8
+#define POINTER_LEVELS	2
 
 enum visit { VISIT_NEW, VISIT_BUSY, VISIT_DONE };
 
@@ -63,54 +66,53 @@ static bool by_pointer(const struct fn *f)
 	       (f->taken || (f->local && !f->in));
 }
 
-/* Of what a call by pointer may reach; *to: which that is. */
-static long indirect_need(struct fn **to)
-{
-	static long most = STACKSPLIT_SMALL + CALL_BYTES;
-	static struct fn *deepest;
-	static bool known;
-	struct fn *f;
-	long n;
+/* The most that a call by pointer reaches, and what that is if known. */
+static long pointer_need = STACKSPLIT_SMALL + CALL_BYTES;
+static struct fn *pointer_deepest;
 
-	if (!known) {
-		known = true;
-		for (f = all_fns; f; f = f->next) {
-			n = by_pointer(f) ? need(f) : 0;
-			if (n > most) {
-				most = n;
-				deepest = f;
-			}
+/* With pointer_need as it is: from what is found here they reach that. */
+static void find_pointer_need(void)
+{
+	long most = pointer_need, n;
+	struct fn *f;
+
+	for (f = all_fns; f; f = f->next) {
+		n = by_pointer(f) ? need(f) : 0;
+		if (n > most) {
+			most = n;
+			pointer_deepest = f;
 		}
 	}
-	if (deepest)
-		*to = deepest;
-	return most;
+	for (f = all_fns; f; f = f->next)
+		f->visit = VISIT_NEW;
+	pointer_need = most;
+}
+
+static bool is_pointer(const struct fn *f)
+{
+	return !strcmp(f->name, "__indirect_call");
 }
 
 /* Below the sp of the caller, until somebody checks again. */
-static long callee_need(struct fn **to)
+static long callee_need(struct fn *to)
 {
-	if ((*to)->in_object)
-		return is_unchecked(*to) ? need(*to) : 0;
-	if (!strcmp((*to)->name, "__indirect_call"))
-		return indirect_need(to);
-	return assembly_bytes((*to)->name);
+	if (to->in_object)
+		return is_unchecked(to) ? need(to) : 0;
+	return is_pointer(to) ? pointer_need : assembly_bytes(to->name);
 }
 
 static long deepest_callee(struct fn *f)
 {
 	const struct edge *e;
 	long most = 0, n;
-	struct fn *to;
 
 	f->deepest = NULL;
 	for (e = f->out; e; e = e->next_out) {
-		to = e->to;
-		n = callee_need(&to);
+		n = callee_need(e->to);
 		if (n <= most)
 			continue;
 		most = n;
-		f->deepest = to;
+		f->deepest = e->to;
 		f->deepest_where = e->where;
 	}
 	return most;
@@ -121,12 +123,10 @@ static long need(struct fn *f)
 	if (f->visit == VISIT_DONE)
 		return f->need;
 	if (f->visit == VISIT_BUSY) {
-		report_error(f, "has no stack check and calls itself, directly or not");
+		f->recursive = true;
 		return 0;
 	}
 	f->visit = VISIT_BUSY;
-	if (f->dynamic)
-		report_error(f, "has no stack check, and its frame no size that is known");
 	f->need = own_bytes(f) + deepest_callee(f);
 	f->visit = VISIT_DONE;
 	return f->need;
@@ -159,22 +159,42 @@ static bool is_reported(struct fn *f)
 	return f && is_unchecked(f) && depth_from(f) > STACKSPLIT_RED_ZONE;
 }
 
-static void print_frames(FILE *out, const struct fn *f, const char *indent)
+static void print_frame(FILE *out, const struct fn *f, const char *where)
+{
+	if (is_pointer(f) && pointer_deepest)
+		fprintf(out, "  %5ld  by pointer, %s() at most  %s\n",
+			pointer_need, pointer_deepest->name, file_line(where));
+	else if (is_pointer(f))
+		fprintf(out, "  %5ld  by pointer, a leaf  %s\n", pointer_need,
+			file_line(where));
+	else
+		fprintf(out, "  %5ld  %s  %s\n",
+			f->checked ? used_by_caller(f) :
+			f->in_object ? own_bytes(f) : assembly_bytes(f->name),
+			f->name, file_line(f->where ? f->where : where));
+}
+
+static void print_frames(FILE *out, const struct fn *f)
 {
 	const char *where = f->where;
-	long n;
 
 	if (!f->checked && !rule_find(RULE_ROOM, f->name, NULL))
-		fprintf(out, "%s%5d  a caller with a small frame\n", indent,
+		fprintf(out, "  %5d  a caller with a small frame\n",
 			STACKSPLIT_SMALL);
-	for (; f; where = f->deepest_where, f = f->deepest) {
-		n = f->checked ? used_by_caller(f) :
-		    f->in_object ? own_bytes(f) :
-		    !strcmp(f->name, "__indirect_call") ?
-		    STACKSPLIT_SMALL + CALL_BYTES : assembly_bytes(f->name);
-		fprintf(out, "%s%5ld  %s  %s\n", indent, n, f->name,
-			file_line(f->where ? f->where : where));
-	}
+	for (; f; where = f->deepest_where, f = f->deepest)
+		print_frame(out, f, where);
+}
+
+/* Is there any? */
+static void check_size(struct fn *f)
+{
+	if (!is_unchecked(f))
+		return;
+	need(f);
+	if (f->recursive)
+		report_error(f, "has no stack check and calls itself, directly or not");
+	if (f->dynamic)
+		report_error(f, "has no stack check, and its frame no size that is known");
 }
 
 /* The next check may fail right at the end. */
@@ -197,7 +217,7 @@ static void check_rooms(FILE *out, long slow)
 			continue;
 		report_error(f, "needs %ld bytes with what it calls and __morestack, and %ld are there",
 			     n, room);
-		print_frames(stderr, f, "  ");
+		print_frames(stderr, f);
 	}
 }
 
@@ -205,17 +225,20 @@ void check_frames(FILE *out)
 {
 	long slow = assembly_bytes("__morestack"), most = 0, n;
 	struct fn *f, *worst = NULL;
-	unsigned int count = 0;
+	unsigned int count = 0, level;
 
+	for (level = 0; level < POINTER_LEVELS; level++)
+		find_pointer_need();
 	for (f = all_fns; f; f = f->next) {
 		if (!f->in_object || is_foreign(f))
 			continue;
 		count += f->context == CONTEXT_NOSPLIT;
 		n = depth_from(f);
+		check_size(f);
 		if (n > STACKSPLIT_RED_ZONE && !is_reported(f->deepest)) {
 			report_error(f, "needs %ld bytes below the guard with what it calls, and %d are there",
 				     n, STACKSPLIT_RED_ZONE);
-			print_frames(stderr, f, "  ");
+			print_frames(stderr, f);
 		}
 		if (n > most) {
 			most = n;
@@ -228,7 +251,7 @@ void check_frames(FILE *out)
 	fprintf(out, "red zone: %u nosplit functions, worst chain %ld of %d bytes, %ld left\n",
 		count, most, STACKSPLIT_RED_ZONE, STACKSPLIT_RED_ZONE - most);
 	if (worst)
-		print_frames(out, worst, "  ");
+		print_frames(out, worst);
 	check_rooms(out, slow);
 }
 

@@ -127,7 +127,7 @@ if [[ $CC_CMD = *clang* ]]; then
 	finish
 fi
 
-plan 55
+plan 56
 
 # ---- C1: who calls ----
 
@@ -357,7 +357,8 @@ void __nosplit outer(void) { volatile char c[480]; c[0] = 0; inner(); work++; }
 END
 
 check 'a call by pointer of one whose address is taken' frames 1 \
-	'^ +[45][0-9]{2}  outer  ' '^ +[45][0-9]{2}  inner  ' <<'END'
+	'^ +[45][0-9]{2}  outer  ' \
+	'^ +[45][0-9]{2}  by pointer, inner\(\) at most  .*x.c:4$' <<'END'
 static void __nosplit inner(void) { volatile char c[480]; c[0] = 0; work++; }
 void (*fn)(void) = inner;
 void __nosplit outer(void) { volatile char c[480]; c[0] = 0; fn(); work++; }
@@ -382,6 +383,11 @@ void outer(void) { inner(); work++; }
 END
 
 check 'and the callers are not told of' says_not outer
+
+check 'a jump through a pointer is no recursion' frames 0 <<'END'
+void f(void (*const *fn)(void *)) { (*fn)(0); }
+void (*table[])(void *) = { (void (*)(void *))f };
+END
 
 check 'recursion without a check' frames 1 'calls itself' <<'END'
 int __nosplit f(int n) { volatile int k = n; return n ? f(n - 1) + k : 0; }
