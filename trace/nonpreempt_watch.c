@@ -100,8 +100,9 @@ int nonpreempt_watch_check(const struct gort_nonpreempt_config *c)
 	if ((c->actions & ~ACTIONS_ALL) || (c->actions && !c->threshold_ns) ||
 	    ((c->actions & GORT_NONPREEMPT_CALL) && !c->fn))
 		return -EINVAL;
-	/* The names in marks: to read the program's takes milliseconds. */
-	if (c->actions & GORT_NONPREEMPT_MARK)
+	/* To read the program's names takes milliseconds: not where one is
+	 * wanted. */
+	if (c->actions)
 		frames_at((uintptr_t)nonpreempt_watch_check);
 	err = actions_find(c) ? 0 : actions_add(c);
 	errno = saved;

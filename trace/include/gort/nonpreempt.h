@@ -112,7 +112,12 @@ struct gort_nonpreempt_event {
 	uintptr_t end[GORT_NONPREEMPT_FRAMES];
 };
 
-/* What to do with such a section. */
+/*
+ * What to do with such a section: when it has ended; and but for MARK once
+ * while it has not, when it is older than the threshold and than 10 ms.  For
+ * that its thread is asked by SIGURG where it is, which ends a call that
+ * sleeps with EINTR, if that is not restarted.
+ */
 #define GORT_NONPREEMPT_PRINT	1u	/* print it with both stacks to stderr */
 #define GORT_NONPREEMPT_CALL	2u	/* call config->fn */
 #define GORT_NONPREEMPT_MARK	4u	/* write it into the trace, as a log of
