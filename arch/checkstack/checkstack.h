@@ -24,8 +24,8 @@
 /* By the section that a function is in. */
 enum context {
 	CONTEXT_GOROUTINE,
-	CONTEXT_NOSPLIT,	/* .text.nosplit */
-	CONTEXT_SYSTEMSTACK,	/* .text.systemstack: run on g0 */
+	CONTEXT_NOSPLIT,	/* .text.gort.nosplit */
+	CONTEXT_SYSTEMSTACK,	/* .text.gort.systemstack: run on g0 */
 	CONTEXT_G0,		/* .text.g0: nobody waits on a goroutine */
 };
 

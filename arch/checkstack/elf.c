@@ -105,16 +105,13 @@ static bool has_prefix(const char *s, const char *prefix)
 	return !strncmp(s, prefix, strlen(prefix));
 }
 
-
-/* Without a dot behind it is the section of a function with that name. */
 static enum context context_of(const char *section)
 {
-	if (!strcmp(section, ".text.nosplit") ||
-	    has_prefix(section, ".text.nosplit."))
+	if (has_prefix(section, ".text.gort.nosplit"))
 		return CONTEXT_NOSPLIT;
-	if (has_prefix(section, ".text.systemstack."))
+	if (has_prefix(section, ".text.gort.systemstack."))
 		return CONTEXT_SYSTEMSTACK;
-	if (has_prefix(section, ".text.g0."))
+	if (has_prefix(section, ".text.gort.g0."))
 		return CONTEXT_G0;
 	return CONTEXT_GOROUTINE;
 }

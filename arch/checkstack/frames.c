@@ -6,7 +6,7 @@
  *
  *	red zone	for the frame of a checked function if it is small,
  *			and for functions without a check: leaves with a small
- *			frame, and those in .text.nosplit (F1)
+ *			frame, and those in .text.gort.nosplit (F1)
  *	reserve		for code that did not go through gort's assembler (F2),
  *			and for __morestack, when what is called at the end of
  *			a chain has a check which fails

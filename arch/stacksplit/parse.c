@@ -714,8 +714,9 @@ static void func_build(struct unit *u, struct func *f, struct sym *sym)
 		.entry = sym->label,
 		.size = sym->size,
 	};
+	/* No function's own section: a name has no dot. */
 	f->nosplit = str_starts(u->section[u->stmt[f->entry].section].name,
-				".text.nosplit") ||
+				".text.gort.nosplit") ||
 		     u->arch->is_thunk(f->name);
 	if (f->nosplit)
 		return;

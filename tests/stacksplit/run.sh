@@ -198,7 +198,10 @@ job_nosplit()
 {
 	gcc $base -O2 -S "$here/corpus/control.c" -o "$BUILD/nosplit.s" &&
 	"$STACKSPLIT" --gort-frames "$BUILD/nosplit.s" |
-		grep -q 'left_alone 0 nosplit'
+		grep -q 'left_alone 0 nosplit' &&
+	echo 'void g(char *); void nosplit(void) { char c[9000]; g(c); }' |
+	gcc $base -O2 -ffunction-sections -xc -c - -o "$BUILD/nosplit.o" &&
+	nm "$BUILD/nosplit.o" | grep -q ' U __morestack$'
 }
 
 # a function of more than 1 MiB, which b.lo cannot cross: job_far compiler cpu

@@ -430,7 +430,7 @@ static void test_stacks(void **state)
 /* A function that needs no frame has a caller all the same: n cycles or so. */
 void frameless_leaf(uint64_t n);
 
-__asm__(".pushsection .text.nosplit, \"ax\", %progbits\n"
+__asm__(".pushsection .text.gort.nosplit, \"ax\", %progbits\n"
 	".globl	frameless_leaf\n"
 	".type	frameless_leaf, %function\n"
 	"frameless_leaf:\n"

@@ -52,10 +52,10 @@ typedef int64_t s64;
 #define __noreturn	__attribute__((noreturn))
 #define __printf(a, b)	__attribute__((format(printf, a, b)))
 #define __public	__attribute__((visibility("default")))
-#define __nosplit	__attribute__((noinline, section(".text.nosplit")))
+#define __nosplit	__attribute__((noinline, section(".text.gort.nosplit")))
 #ifdef GORT_CHECKSTACK
 /* Its line tells one section from another: see arch/checkstack/elf.c. */
-#define __context_(name, line)	__attribute__((section(".text." name "." #line)))
+#define __context_(name, line)	__attribute__((section(".text.gort." name "." #line)))
 #define __context(name, line)	__context_(name, line)
 #else
 #define __context(name, line)

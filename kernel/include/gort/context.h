@@ -20,7 +20,7 @@
 #define GORT_CONTEXT_H
 
 #define GORT_CONTEXT__(name, line) \
-	__attribute__((__noinline__, __section__(".text." name "." #line)))
+	__attribute__((__noinline__, __section__(".text.gort." name "." #line)))
 #define GORT_CONTEXT_(name, line)	GORT_CONTEXT__(name, line)
 
 #define GORT_SYSTEMSTACK	GORT_CONTEXT_("systemstack", __LINE__)

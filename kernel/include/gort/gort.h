@@ -294,7 +294,7 @@ int *gort_errno_location(void);
  * Puts no stack check into a function: for code that must run where there
  * is no room to switch.  It has 1 KiB.
  */
-#define gort_nosplit	__attribute__((__noinline__, __section__(".text.nosplit")))
+#define gort_nosplit	__attribute__((__noinline__, __section__(".text.gort.nosplit")))
 
 #ifdef __cplusplus
 }

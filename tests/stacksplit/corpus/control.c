@@ -214,7 +214,7 @@ static noinline int loop_to_entry(int n)
 	return n;
 }
 
-__attribute__((section(".text.nosplit.test"))) noinline
+__attribute__((section(".text.gort.nosplit.test"))) noinline
 static int left_alone(int x)
 {
 	return step_a(x);
