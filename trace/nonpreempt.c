@@ -53,7 +53,7 @@
 #include "trace/nonpreempt_event.h"
 
 #define ROWS		256u	/* a power of two */
-#define PROBES		8u
+#define PROBES		32u	/* of which one or two are needed till it is full */
 #define ROWS_ALL	(ROWS + 2) /* and for others: inside, outermost */
 #define NO_P		MAXPROCS_LIMIT
 #define TABLE_SIZE	ALIGN_UP(sizeof(struct table), PAGE_SIZE)
