@@ -86,6 +86,7 @@ struct poll_queue {
 	struct poll_node *first;
 	struct poll_node **last;
 	s64 deadline;		/* still to come, or 0 */
+	s64 armed;		/* what the timer is set to, or about to be */
 	struct timer timer;	/* without the lock */
 };
 
@@ -663,15 +664,54 @@ static s32 expire_locked(struct poll_queue *q, struct gqueue *list)
 	return edge_locked(q, list);
 }
 
+/*
+ * A server moves its deadlines on with each request, and hardly one of them
+ * ever comes.  So a timer that is set to an earlier time stays, and when it
+ * fires is set to what the deadline is by then.
+ *
+ * Is the timer to be set now?
+ */
+static bool arm_locked(struct poll_queue *q)
+{
+	if (q->deadline ? q->armed && q->armed <= q->deadline : !q->armed)
+		return false;
+	q->armed = q->deadline;
+	return true;
+}
+
+/* Others may set it meanwhile: the last one to come here sees to it that it
+ * is as ->armed says. */
+static void set_timer(struct poll_desc *pd, struct poll_queue *q, s64 when)
+{
+	s64 set;
+
+	do {
+		set = when;
+		if (set)
+			timer_start_at(&q->timer, set);
+		else
+			timer_stop(&q->timer);
+		lock(&pd->lock);
+		when = q->armed;
+		unlock(&pd->lock);
+	} while (when != set);
+}
+
+/* The timer has fired. */
 static void deadline(struct poll_desc *pd, enum poll_dir dir)
 {
+	struct poll_queue *q = &pd->queues[dir];
 	struct gqueue list = { 0 };
+	s64 when;
 	s32 n;
 
 	lock(&pd->lock);
-	n = expire_locked(&pd->queues[dir], &list);
+	n = expire_locked(q, &list);
+	when = q->armed = q->deadline;
 	unlock(&pd->lock);
 	ready_all(&list, n);
+	if (when)
+		set_timer(pd, q, when);
 }
 
 static void read_deadline(void *pd)
@@ -684,28 +724,11 @@ static void write_deadline(void *pd)
 	deadline(pd, POLL_WRITE);
 }
 
-/* Others may change the deadline and the timer meanwhile: the last one to
- * come here sees the last deadline. */
-static void set_timer(struct poll_desc *pd, struct poll_queue *q, s64 when)
-{
-	s64 set;
-
-	do {
-		set = when;
-		if (set)
-			timer_start_at(&q->timer, set);
-		else
-			timer_stop(&q->timer);
-		lock(&pd->lock);
-		when = q->deadline;
-		unlock(&pd->lock);
-	} while (when != set);
-}
-
 int netpoll_set_deadline(struct poll_desc *pd, enum poll_dir dir, s64 when)
 {
 	struct poll_queue *q = &pd->queues[dir];
 	struct gqueue list = { 0 };
+	bool arm;
 	s32 n = 0;
 
 	if (atomic_load_explicit(&pd->kind, memory_order_relaxed) == POLL_FILE)
@@ -718,10 +741,12 @@ int netpoll_set_deadline(struct poll_desc *pd, enum poll_dir dir, s64 when)
 	set_err_locked(q, 0);
 	q->deadline = when;
 	n = expire_locked(q, &list);
-	when = q->deadline;
+	arm = arm_locked(q);
+	when = q->armed;
 	unlock(&pd->lock);
 	ready_all(&list, n);
-	set_timer(pd, q, when);
+	if (arm)
+		set_timer(pd, q, when);
 	return 0;
 }
 
@@ -759,9 +784,9 @@ static void drain(struct poll_desc *pd)
 
 static bool reset_queue_locked(struct poll_queue *q)
 {
-	bool timed = q->deadline;
+	bool timed = q->armed;
 
-	q->deadline = 0;
+	q->deadline = q->armed = 0;
 	set_err_locked(q, 0);
 	return timed;
 }

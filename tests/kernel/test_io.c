@@ -882,6 +882,18 @@ static void check_deadline(void *arg)
 		CHECK_EQ(gort_set_deadline(fds[1], gort_now_ns() + MSEC, -1),
 			 0);
 		CHECK_EQ(gort_read(fds[1], &b, 1), -ETIMEDOUT);
+		/* Moved on, twice: it comes at the last time, not before. */
+		start = gort_now_ns();
+		for (int ms = 1; ms <= 9; ms += 4)
+			CHECK_EQ(gort_set_deadline(fds[1], start + ms * MSEC,
+						   -1), 0);
+		CHECK_EQ(gort_read(fds[1], &b, 1), -ETIMEDOUT);
+		CHECK_LE(start + 9 * MSEC, gort_now_ns());
+		/* And back. */
+		CHECK_EQ(gort_set_deadline(fds[1], start + LONG, -1), 0);
+		CHECK_EQ(gort_set_deadline(fds[1], gort_now_ns() + MSEC, -1),
+			 0);
+		CHECK_EQ(gort_read(fds[1], &b, 1), -ETIMEDOUT);
 		/* The other direction. */
 		w = (struct canceled){ .fd = fds[0] };
 		CHECK_EQ(gort_set_deadline(fds[0], -1,
