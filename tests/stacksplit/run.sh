@@ -1,7 +1,7 @@
 #!/bin/bash
 # tests/stacksplit/run.sh - the whole matrix of compilers and options, in TAP.
 #
-#	STACKSPLIT=<binary> BUILD=<directory> tests/stacksplit/run.sh [-j n]
+#	STACKSPLIT=<binary> BUILD=<directory> [MATRIX=full] tests/stacksplit/run.sh [-j n]
 #
 # Each combination compiles the corpus through the tool, runs it twice (guard
 # 0: no check may take the slow path; guard ~0: all must) and compares frames
@@ -26,6 +26,8 @@ options="plain -fno-omit-frame-pointer -fomit-frame-pointer -g
 	-ffunction-sections -fPIC -pipe"
 options_x86_64="-fcf-protection=full"
 options_arm64="-mbranch-protection=standard"
+# each at all levels if MATRIX=full, else at these
+few_levels="-O0 -O2"
 # less usual, at -O2 only
 extras="-fno-asynchronous-unwind-tables -fexceptions -fstack-protector-all
 	-fpatchable-function-entry=4 -fpic,-fvisibility=hidden
@@ -282,7 +284,10 @@ list_matrix()
 
 	for level in $levels; do
 		for opt in $options ${!name}; do
-			echo "corpus $cc $cpu $level $opt"
+			case ${MATRIX:-}/$opt/$few_levels in
+			full/*|*/plain/*|*/*/*$level*)
+				echo "corpus $cc $cpu $level $opt" ;;
+			esac
 		done
 	done
 	for opt in $extras ${!extra}; do

@@ -8,9 +8,9 @@ set -u
 
 plan 1
 if command -v clang >/dev/null; then
-	O=$tap_tmp check 'nothing breaks the reader in 20 seconds' \
-		bash tests/trace/fuzz.sh 20 -seed=1
+	O=$tap_tmp check 'nothing breaks the reader in 10 seconds' \
+		bash tests/trace/fuzz.sh 10 -seed=1
 else
-	skip 'nothing breaks the reader in 20 seconds' clang
+	skip 'nothing breaks the reader in 10 seconds' clang
 fi
 finish
