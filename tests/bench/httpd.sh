@@ -6,6 +6,8 @@
 #			connections
 #	HttpdP99	the 99th percentile of their latency while 4 other
 #			connections keep all processors computing
+#	HttpdNonpreempt	the first, with non-preemptible sections profiled;
+#			beside gort without
 #
 # compare.sh calls it.  Both servers take turns, a round each, as wrk shares the
 # processors with them and whatever else the machine does hits both; the table
@@ -55,6 +57,14 @@ load()
 	! grep -qE 'Socket errors|Non-2xx' "$1" || die "errors: see $1"
 }
 
+# reqs side server number
+reqs()
+{
+	start "$2"
+	load "$out/$1.reqs.$3" 64 /hello
+	stop "$2"
+}
+
 # round side server number
 round()
 {
@@ -74,14 +84,16 @@ rm -rf "$out" && mkdir -p "$out" || exit 2
 for ((i = 1; i <= COUNT; i++)); do
 	echo "  httpd: round $i of $COUNT" >&2
 	round gort "$gort" "$i"
+	GORTNONPREEMPT=$out/sections reqs profiled "$gort" "$i"
 	round go "$twin" "$i"
 done
 
 echo
 awk '
-function side()
+function side(	part, n)
 {
-	return FILENAME ~ "/gort[.][^/]*$" ? "gort" : "go"
+	n = split(FILENAME, part, "[/.]")
+	return part[n - 2]
 }
 
 function add(row, value)
@@ -117,10 +129,13 @@ function median(row, who,	n, i, j, t, sorted)
 }
 
 # sign: -1 if more is better
-function show(row, unit, bar, sign,	g, o)
+function show(row, unit, bar, sign)
 {
-	g = median(row, "gort")
-	o = median(row, "go")
+	show_two(row, unit, bar, sign, median(row, "gort"), median(row, "go"))
+}
+
+function show_two(row, unit, bar, sign, g, o)
+{
 	printf form, row ", " unit, sprintf("%.0f", g), sprintf("%.0f", o),
 		sprintf("%.2f", g / o), (sign < 0 ? ">=" : "<=") bar,
 		sign * g / o <= sign * bar ? "yes" : "NO"
@@ -131,4 +146,7 @@ END {
 	printf form, "", "gort", "Go", "ratio", "bar", "met"
 	show("HttpdReqs", "1/s", 1.1, -1)
 	show("HttpdP99", "us", 1.0, 1)
+	printf form, "", "profiled", "gort", "ratio", "bar", "met"
+	show_two("HttpdNonpreempt", "1/s", 0.99, -1,
+		 median("HttpdReqs", "profiled"), median("HttpdReqs", "gort"))
 }' "$out"/*
