@@ -65,7 +65,14 @@
 #define G0_GUARD_SIZE	((size_t)64 << 10)
 
 #define MAP_CHUNK	((size_t)64 << 20)	/* mapped at a time */
+
+/*
+ * For how long nothing can be preempted while a cache is filled and emptied:
+ * a new slot is a system call for its guard, 2 us; pages that go back are an
+ * interrupt of the other CPUs, 15 us on a virtual machine.
+ */
 #define REFILL		8			/* slots, class lock to cache */
+#define RELEASE		2			/* slots, cache to kernel */
 #define WARM_MAX	((u64)64 << 20)		/* free bytes kept per class */
 #define TRIM_ABOVE	((size_t)4 << 20)	/* no free slot keeps more */
 #define TRIM_TO		((size_t)64 << 10)
@@ -332,6 +339,19 @@ static void slots_make(struct stack_cache *sc, unsigned int class, u32 idx,
 	}
 }
 
+/*
+ * How much of a free slot is in use; 0: it was given back to the kernel.
+ * Written to first: reading would map a page of zeros, and when that is written
+ * to the other CPUs are interrupted, to forget it.
+ */
+static size_t slot_size(unsigned int class, u32 idx)
+{
+	struct segment *seg = slot_segment(class, idx);
+
+	*(struct segment *volatile *)&seg->next = NULL;
+	return seg->size;
+}
+
 struct refill {
 	struct stack_cache *cache;
 	unsigned int class;
@@ -354,7 +374,7 @@ static void __systemstack stack_refill(void *arg)
 	if (c->nfree < c->nfree_low)
 		c->nfree_low = c->nfree;
 	for (u32 i = 0; i < n; i++)
-		free_bytes_add(c, -(u64)slot_segment(r->class, idx[i])->size);
+		free_bytes_add(c, -(u64)slot_size(r->class, idx[i]));
 	first = c->nslots;
 	if (!n && (c->nslots < c->nmapped ||
 		   !class_map_locked(c, r->class))) {
@@ -387,17 +407,17 @@ static bool trace_keeps_slots(void)
 /*
  * Move up to n segments of a class from a cache to the free list.  What
  * would keep more than WARM_MAX bytes there gives its pages back first, and
- * without the lock.
+ * without the lock; that takes long, so it is done for RELEASE of them.
  * sysstack: takes class->lock.
  */
 static void __systemstack cache_spill(struct stack_cache *sc,
 				      unsigned int class, u32 n)
 {
 	struct stack_class *c = &classes[class];
-	u32 shift = class_shift(class);
+	u32 shift = class_shift(class), released = 0;
 	struct segment *seg;
 
-	for (; n && (seg = cache_pop(sc, class)); n--) {
+	for (; n && released < RELEASE && (seg = cache_pop(sc, class)); n--) {
 		u32 idx = (u32)((seg->lo - class_base(class)) >> shift);
 		size_t size = seg->size;
 
@@ -413,10 +433,18 @@ static void __systemstack cache_spill(struct stack_cache *sc,
 		resident_sub(size);
 		vm_release(seg->lo + STACK_GUARD_SIZE,
 			   stack_class_size(class) - STACK_GUARD_SIZE);
+		released++;
 		lock(&c->lock);
 		c->free[c->nfree++] = idx;
 		unlock(&c->lock);
 	}
+}
+
+static void __systemstack cache_empty(struct stack_cache *sc,
+				      unsigned int class)
+{
+	while (sc->head[class])
+		cache_spill(sc, class, UINT32_MAX);
 }
 
 static struct segment *alloc_cached(struct stack_cache *sc,
@@ -442,7 +470,7 @@ static __cold struct segment * __systemstack alloc_uncached(unsigned int class)
 	struct stack_cache sc = { 0 };
 	struct segment *seg = alloc_cached(&sc, class);
 
-	cache_spill(&sc, class, UINT32_MAX);
+	cache_empty(&sc, class);
 	return seg;
 }
 
@@ -533,7 +561,7 @@ static void __systemstack stack_spill(void *arg)
 void __systemstack stack_cache_flush(struct p *pp)
 {
 	for (unsigned int class = 0; class < STACK_CLASSES; class++)
-		cache_spill(&pp->stacks, class, UINT32_MAX);
+		cache_empty(&pp->stacks, class);
 }
 
 /*
