@@ -11,6 +11,13 @@
  * by signal may go on on this M only, and so it does so at once.
  *
  * One at a time: goroutines that want to stop the world queue up.
+ *
+ * These are the longest sections in which nothing can be preempted.  With
+ * 10,000 goroutines and a heap of a million objects, on two CPUs of a virtual
+ * machine: 8 us for the statistics in the middle, 100 to 300 us the longest of
+ * a hundred.  The others stop within microseconds, unless the kernel has taken
+ * the CPU away from one; then it is membarrier(2), for Ms in system calls and
+ * threads inside the heap, 15 us and more for each.
  */
 #include "kernel/stw.h"
 
@@ -315,7 +322,8 @@ static void __systemstack start_world(void *arg)
  * GORTMAXPROCS at run time.
  */
 
-/* pp goes away, with all it has. */
+/* pp goes away, with all it has.  Up to 100 us, most of it for goroutines that
+ * no cache of this CPU has. */
 static void __systemstack p_retire(struct p *pp)
 {
 	struct g *gp;

@@ -72,7 +72,11 @@ static void count_released(size_t size)
 	});
 }
 
-/* One block, if there is one.  sysstack: takes the page heap's lock. */
+/*
+ * Some blocks that lie together, if there are any.  The system call, without
+ * the lock, interrupts the other CPUs: 45 us at p99.
+ * sysstack: takes the page heap's lock.
+ */
 static void __systemstack step_section(void *arg)
 {
 	struct step *st = arg;
