@@ -64,7 +64,8 @@ static bool find_stretch(struct unwind *u)
  * From the record at *fp to the next one.  The pc that it holds; 0: there is
  * no such record.  *span: of addresses that need no search, from u->lo on.
  */
-static inline uintptr_t step(struct unwind *u, uintptr_t *fp, uintptr_t *span)
+static inline uintptr_t __no_asan step(struct unwind *u, uintptr_t *fp,
+				       uintptr_t *span)
 {
 	const struct record *r = (const struct record *)*fp;
 

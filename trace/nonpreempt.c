@@ -264,7 +264,7 @@ static u32 walk_start(struct m *mp, const struct nonpreempt_section *s,
 		      struct g *gp, uintptr_t *pcs)
 {
 	const struct m_nonpreempt *np = &mp->nonpreempt;
-	bool there = gp && s->g == gp && !np->left;
+	bool there = gp && s->g == gp;
 	struct unwind u = {
 		.gp = there ? gp : NULL,
 		.mp = mp,
@@ -288,14 +288,16 @@ static u32 walk_start(struct m *mp, const struct nonpreempt_section *s,
 
 /*
  * Both ends of s.  On g0 the frame records lead to the goroutine that was
- * left, too, which may run elsewhere: curg says whether it is still ours.  A
- * handler of signals cannot know what its goroutine's chain of segments is.
+ * left, too: it may run elsewhere, or have done so and be ours again, with
+ * other frames there.  A handler of signals cannot know what its goroutine's
+ * chain of segments is.
  */
 static void take_stacks(struct m *mp, const struct nonpreempt_section *s,
 			uintptr_t pc, uintptr_t fp)
 {
 	struct m_nonpreempt *np = &mp->nonpreempt;
-	struct g *gp = s->kind == GORT_NONPREEMPT_SIGNAL ? NULL : get(&mp->curg);
+	bool known = s->kind != GORT_NONPREEMPT_SIGNAL && !np->left;
+	struct g *gp = known ? get(&mp->curg) : NULL;
 	struct unwind u = { .gp = gp, .mp = mp, .pc = pc - 1, .fp = fp };
 
 	np->nstart = walk_start(mp, s, gp, np->start);
