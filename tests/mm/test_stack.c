@@ -461,6 +461,8 @@ static void run_look_for_trace(void *arg)
 {
 	(void)arg;
 	debug_add("stackpoison=1");
+	/* On another P it may have ended, and its stack not be filled yet. */
+	setenv("GORTMAXPROCS", "1", 1);
 	run_child_goroutine(look_for_trace, NULL);
 }
 
