@@ -153,7 +153,6 @@ warning-cflags	:= -Wall -Wextra -Wvla -Wshadow -Wstrict-prototypes \
 clang-flags	:= $(if $(cc-is-clang),-fno-integrated-as -Wno-unused-command-line-argument)
 gcc-flags	:= $(if $(cc-is-clang),,-fno-ipa-ra)
 
-
 # Calls and frames, for "make checkstack": x.ci beside x.o.
 ci-flags	:= $(if $(cc-is-clang)$(sanitizers)$(filter-out 0,$(DEBUG)),,-fcallgraph-info=su)
 

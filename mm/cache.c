@@ -293,18 +293,17 @@ void heap_let_threads_go(void)
  */
 void heap_flush(void)
 {
-	struct heap_cache *hc;
+	struct heap_cache *first, *hc;
 	bool again;
 
+	first = atomic_load_explicit(&heap_caches, memory_order_acquire);
 	do {
 		again = false;
-		hc = atomic_load_explicit(&heap_caches, memory_order_acquire);
-		for (; hc; hc = hc->all_link)
+		for (hc = first; hc; hc = hc->all_link)
 			cache_flush(hc);
-		hc = atomic_load_explicit(&heap_caches, memory_order_acquire);
-		if (hc)
-			central_scavenge(hc);
-		for (; hc; hc = hc->all_link)
+		if (first)
+			central_scavenge(first);
+		for (hc = first; hc; hc = hc->all_link)
 			again |= cache_keeps(hc);
 	} while (again);
 }

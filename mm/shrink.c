@@ -57,7 +57,7 @@ static size_t shrunk_size(size_t used)
 static size_t __systemstack stack_shrink_g(struct g *gp)
 {
 	struct segment *seg = gp->seg, *last = seg;
-	size_t used;
+	size_t used, bytes;
 
 	for (struct segment *s = seg->next; s; s = s->next) {
 		if (segment_contains(s, gp->ctx.sp))
@@ -65,9 +65,9 @@ static size_t __systemstack stack_shrink_g(struct g *gp)
 		last = s;
 	}
 	if (last != seg) {
-		used = last->size;
+		bytes = last->size;
 		segment_free_deeper(getm()->p, last->prev);
-		return used;
+		return bytes;
 	}
 	if (!segment_contains(seg, gp->ctx.sp))
 		return 0;
