@@ -13,6 +13,8 @@ import os
 import re
 import sys
 
+from html_trace import numbers, varint
+
 # Types of events, as in trace/format.h
 (STACKS, STACK, STRINGS, STRING, FREQUENCY) = (2, 3, 4, 5, 8)
 (PROC_STATUS, GO_CREATE, GO_START, GO_DESTROY) = (13, 14, 16, 17)
@@ -21,19 +23,6 @@ import sys
 (TASK_BEGIN, TASK_END, REGION_BEGIN, LOG) = (40, 41, 42, 44)
 
 ODD = b'</script>"\\\n\x01\xff\xc3\xa9'
-
-
-def number(v):
-    out = bytearray()
-    while v >= 0x80:
-        out.append(v & 0x7f | 0x80)
-        v >>= 7
-    out.append(v)
-    return bytes(out)
-
-
-def numbers(*values):
-    return b"".join(number(v) for v in values)
 
 
 def batch(thread, time, data):
@@ -51,7 +40,7 @@ def tables(strings, stacks):
         data += bytes([STACK]) + numbers(i, len(frames))
         data += b"".join(numbers(*f) for f in frames)
     out += batch(2**64 - 1, 1000, data)
-    return out + batch(2**64 - 1, 1000, bytes([FREQUENCY]) + number(10**9))
+    return out + batch(2**64 - 1, 1000, bytes([FREQUENCY]) + varint(10**9))
 
 
 def hand():

@@ -8,7 +8,7 @@ set -u
 . tests/build/tap.sh
 
 gort="$EMULATOR $O/gort"
-help="python3 tests/trace/cmd_help.py"
+help="python3 -B tests/trace/cmd_help.py"
 corpus=tests/trace/corpus/2c5af218ebae23002d8f39ac9576da9129505e98
 two=tests/trace/corpus/5d50d4e6809873da55c9dd9d9f45d512d987b58c # generations
 hand=$tap_tmp/hand

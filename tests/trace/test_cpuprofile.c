@@ -27,6 +27,7 @@
 #include "child.h"
 #include "kernel/check.h"
 #include "kernel/sched.h"
+#include "lsan.h"
 #include "trace/cfi.h"
 #include "trace/cpu.h"
 
@@ -996,15 +997,6 @@ static void test_env(void **state)
 	big[sizeof(big) - 1] = '\0';
 	expect_env(big, "cannot profile: File name too long");
 }
-
-#ifdef WITH_ASAN
-/* LeakSanitizer does not look at the stack of the thread that started it. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:_cmocka_run_group_tests";
-}
-#endif
 
 static void exits(void *arg)
 {

@@ -22,6 +22,7 @@
 #include "child.h"
 #include "kernel/check.h"
 #include "kernel/spin.h"
+#include "lsan.h"
 #include "trace/frames.h"
 #include "trace/readback.h"
 
@@ -933,15 +934,6 @@ static void test_env_names(void **state)
 	child_expect_exit(0);
 	assert_int_equal(unlink(path), 0);
 }
-
-#ifdef WITH_ASAN
-/* LeakSanitizer does not look at the stack of the thread that started it. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-	return "leak:_cmocka_run_group_tests";
-}
-#endif
 
 static void exits(void *arg)
 {
