@@ -146,13 +146,14 @@ static struct m *frozen_m(const struct g *gp)
 /*
  * Is its stack left alone?  With ThreadSanitizer the other threads go on while
  * the process dies (panic.c): a goroutine that might is kept where it is, for
- * good.  One in a system call cannot be: its stack may grow there.
+ * good.
  */
 static bool stays(struct g *gp, u32 status)
 {
 #ifdef GORT_TSAN
 	if (atomic_load_explicit(&panic_dying, memory_order_relaxed))
-		return (status == G_RUNNABLE || status == G_WAITING) &&
+		return (status == G_RUNNABLE || status == G_WAITING ||
+			status == G_SYSCALL) &&
 		       !wait_is_for_gc(gp->wait_reason) &&
 		       castogscanstatus(gp, status);
 #else

@@ -506,8 +506,6 @@ static VISIBLE void die_beside_syscall(void *arg)
 static void test_in_syscall(void **state)
 {
 	(void)state;
-	if (frames_hidden())
-		skip();
 	child_run(run_on_one, die_beside_syscall);
 	child_expect_exit(2);
 	EXPECT_ORDER(" [syscall, locked to thread]:\n", "\tblocks_in_read+0x",

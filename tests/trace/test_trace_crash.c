@@ -267,11 +267,6 @@ static void test_deaths(void **state)
 	int n = times();
 
 	(void)state;
-#ifdef WITH_TSAN
-	/* There the other threads of a dying process go on, and walking their
-	 * goroutines' stacks may crash it once more. */
-	skip();
-#endif
 	print_message("# seed %u\n", seed);
 	for (int i = 0; i < n; i++) {
 		size_t how = (size_t)i % DEATHS;
